@@ -1,0 +1,1 @@
+"""The pipeline: thin stage scripts, and the rooms (packages) that hold the work."""

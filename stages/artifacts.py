@@ -1,0 +1,137 @@
+"""Every path of the pipeline, and how files are written: whole or not at all."""
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from stages.errors import UserError
+
+PREPARED = Path("data/prepared")
+
+DENSE_MODEL = Path("models/dense")
+GRAPH = Path("models/graph.json")
+SCHEDULE = Path("models/schedule")
+SELECTED_MODEL = Path("models/pruned")
+
+STEP_METRICS = Path("metrics/steps")
+STEPS_TABLE = Path("metrics/steps.csv")
+CHANNELS_TABLE = Path("metrics/channels.csv")
+SUMMARY = Path("metrics/summary.json")
+TEST_TABLE = Path("metrics/test.csv")
+CROPS = Path("metrics/crops")
+FIGURES = Path("metrics/figures")
+REPORT = Path("metrics/report.html")
+TRACKED_RUN = Path("metrics/mlflow_run.json")
+
+HISTORY = "history.csv"  # inside the folder of a model that was trained
+REMOVAL = "removal.json"  # inside the folder of a model that lost channels
+
+
+def model_path(name: str) -> Path:
+    """Where the dense model, or the model that a step ends with, is."""
+    return Path("models") / name
+
+
+def sparsified_path(step: str) -> Path:
+    """Where the model of a step is after sparsity learning."""
+    return Path("models/sparsified") / step
+
+
+def unrecovered_path(step: str) -> Path:
+    """Where the model of a step is after removal, before recovery."""
+    return Path("models/unrecovered") / step
+
+
+def control_path(control: str) -> Path:
+    """Where a control model is; its folder says so when it was not trained."""
+    return Path("models/controls") / control
+
+
+def sparsify_schedule(step: str) -> Path:
+    """What sparsity learning of a step may see."""
+    return SCHEDULE / "sparsify" / f"{step}.json"
+
+
+def prune_schedule(step: str) -> Path:
+    """What removal of a step must reach."""
+    return SCHEDULE / "prune" / f"{step}.json"
+
+
+def verdict_path(name: str) -> Path:
+    """Whether a model keeps the criterion, and nothing else, so that later steps rerun only if
+    that changes."""
+    return Path("models/verdicts") / f"{name}.json"
+
+
+def step_metrics(step: str) -> Path:
+    """What was measured of the model that a step ends with."""
+    return STEP_METRICS / f"{step}.json"
+
+
+@contextmanager
+def fresh_file(path: Path) -> Iterator[Path]:
+    """Yield a path to write to; the file appears at `path` only if the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def fresh_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder; it takes the place of `path` only if the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        yield partial
+        shutil.rmtree(path, ignore_errors=True)
+        os.replace(partial, path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON with sorted keys, so that equal content gives equal bytes."""
+    with fresh_file(path) as partial:
+        text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False)
+        partial.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object that an earlier stage wrote."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: `dvc repro` makes it") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is damaged ({error}): delete it and run `dvc repro`") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is damaged (no object): delete it and run `dvc repro`")
+    return content
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows that share the first row's columns; fractions keep 6 significant digits."""
+    with fresh_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Read rows as text."""
+    if not path.is_file():
+        raise UserError(f"{path} is missing: `dvc repro` makes it")
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

@@ -1,0 +1,1 @@
+"""Network definitions, building one from its name or a dotted path, and reshaping its layers."""

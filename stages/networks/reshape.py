@@ -1,0 +1,76 @@
+"""Giving layers tensors of other shapes; their attributes follow from the shapes."""
+
+from collections.abc import Iterator, Mapping
+
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+
+from stages.errors import UserError
+
+
+def replace_tensors(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Put `tensors` (by state-dict name) in the place of the network's own, whatever their shapes.
+
+    Channels, groups and features of convolution, linear, normalisation and PReLU layers are set
+    from the new shapes. Tensors that several modules share stay shared.
+
+    Raises:
+        UserError: if a name is unknown or missing, or a tensor has another number of axes.
+    """
+    owners = dict(_tensors_with_owners(network))
+    if owners.keys() != tensors.keys():
+        different = sorted(owners.keys() ^ tensors.keys())
+        raise UserError(f"the saved tensors are not this network's: {', '.join(different[:8])}")
+    replaced: dict[int, Tensor] = {}
+    for name, (module, attribute) in owners.items():
+        old = getattr(module, attribute)
+        if old.dim() != tensors[name].dim():
+            raise UserError(f"{name} has {old.dim()} axes in the network, {tensors[name].dim()} given")
+        if id(old) not in replaced:
+            new = tensors[name].detach().clone().to(old.device)
+            replaced[id(old)] = (
+                nn.Parameter(new, old.requires_grad) if isinstance(old, nn.Parameter) else new
+            )
+    for module in network.modules():
+        _reshape_module(module, replaced)
+
+
+def _tensors_with_owners(network: nn.Module) -> Iterator[tuple[str, tuple[nn.Module, str]]]:
+    saved = network.state_dict().keys()
+    for prefix, module in network.named_modules(remove_duplicate=False):
+        for attribute in (*module._parameters, *module._buffers):
+            name = f"{prefix}.{attribute}" if prefix else attribute
+            if name in saved:
+                yield name, (module, attribute)
+
+
+def _reshape_module(module: nn.Module, replaced: Mapping[int, Tensor]) -> None:
+    before = getattr(module, "weight", None)
+    old_shape = tuple(before.shape) if isinstance(before, Tensor) else ()
+    for attribute, tensor in [*module._parameters.items(), *module._buffers.items()]:
+        if id(tensor) in replaced:
+            setattr(module, attribute, replaced[id(tensor)])
+    if isinstance(module, _NormBase):
+        sized = module.weight if module.weight is not None else module.running_mean
+        if sized is not None:
+            module.num_features = len(sized)
+    elif isinstance(before, Tensor):
+        _set_sizes(module, old_shape, tuple(module.weight.shape))  # type: ignore[union-attr, arg-type]
+
+
+def _set_sizes(module: nn.Module, old: tuple[int, ...], new: tuple[int, ...]) -> None:
+    if isinstance(module, _ConvNd):
+        # A weight is (outputs, inputs / groups, ...), or, transposed, (inputs, outputs / groups, ...).
+        one_each = old[1] == 1 and module.groups > 1
+        if one_each:  # depthwise: whole groups go
+            module.groups = new[0] * module.groups // old[0]
+        sizes = (new[0], new[1] * module.groups)
+        if isinstance(module, _ConvTransposeNd):
+            module.in_channels, module.out_channels = sizes
+        else:
+            module.out_channels, module.in_channels = sizes
+    elif isinstance(module, nn.Linear):
+        module.out_features, module.in_features = new
+    elif isinstance(module, nn.PReLU):
+        module.num_parameters = new[0]

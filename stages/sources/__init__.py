@@ -1,0 +1,1 @@
+"""Where data come from, and how they are made into pairs of low and high resolution."""

@@ -1,0 +1,79 @@
+"""Pictures as luma: reading, resizing, and rounding to what a file can hold."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from stages.errors import UserError
+
+Luma = NDArray[np.float32]
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
+SMALLEST_SIDE = 16  # of a low-resolution picture: below, borders dominate its PSNR
+
+FILTERS = {
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+    "bilinear": Image.Resampling.BILINEAR,
+    "box": Image.Resampling.BOX,
+}
+
+# ITU-R BT.601 luma, full range (as in JPEG), in the order that OpenCV reads: blue, green, red.
+_BGR_TO_LUMA = np.array([0.114, 0.587, 0.299])
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture's luma, (height, width) in [0, 1] on a grid of `bits` bits; `low` if it was given."""
+
+    name: str
+    high: Luma
+    bits: int
+    low: Luma | None = None
+
+
+def read_luma(path: Path) -> tuple[Luma, int]:
+    """Read a PNG, JPEG or TIFF file of 8 or 16 bits a channel; returns its luma and its bits.
+
+    Raises:
+        UserError: if it cannot be decoded or has another depth.
+    """
+    # OpenCV reports a broken file on stderr in its own words; the error below says it once.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    data = np.fromfile(path, dtype=np.uint8)
+    pixels = None
+    if len(data):
+        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    if pixels is None:
+        raise UserError(f"picture {path} cannot be decoded: mend it or take it out of the folder")
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise UserError(f"picture {path} holds {pixels.dtype}: give 8 or 16 bits a channel")
+    bits = 8 * pixels.dtype.itemsize
+    return on_grid((pixels @ _BGR_TO_LUMA) / (2**bits - 1), bits), bits
+
+
+def on_grid(values: NDArray[np.floating], bits: int) -> Luma:
+    """Clip to [0, 1] and round to the levels of `bits` bits, as any stored picture is."""
+    levels = 2**bits - 1
+    return (np.rint(np.clip(values, 0, 1) * levels) / levels).astype(np.float32)
+
+
+def resize(luma: Luma, height: int, width: int, kernel: str) -> Luma:
+    """Resize with Pillow's filters (bicubic with a = -0.5), widened when shrinking; not rounded."""
+    image = Image.fromarray(luma).resize((width, height), FILTERS[kernel])
+    return np.asarray(image, dtype=np.float32)
+
+
+def write_luma(path: Path, luma: Luma, bits: int) -> None:
+    """Write a grey PNG of 8 or 16 bits, without loss for values on that grid."""
+    dtype = np.uint16 if bits > 8 else np.uint8
+    levels = 2 ** (16 if bits > 8 else 8) - 1
+    done, buffer = cv2.imencode(".png", np.rint(luma * levels).astype(dtype))
+    if not done:
+        raise OSError(f"cannot encode {path}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    buffer.tofile(path)

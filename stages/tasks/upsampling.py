@@ -1,0 +1,132 @@
+"""Up-sampling of luma: Charbonnier loss, Y-PSNR, bicubic as the baseline."""
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from stages import artifacts
+from stages.errors import UserError
+from stages.settings import Settings
+from stages.sources.folder import folder_pictures
+from stages.sources.pairs import as_pair
+from stages.sources.photographs import photographs
+from stages.sources.pictures import Luma, Picture, on_grid, resize
+from stages.sources.prepared import read_pairs, write_pairs
+from stages.tasks.crops import write_crops
+from stages.tasks.patches import PatchSamples
+from stages.tasks.picture_quality import psnr_db, ssim
+from stages.tasks.task import Frames, Quality
+
+CHARBONNIER_EPSILON = 1e-3
+
+
+class Upsampling:
+    """Low-resolution luma (N, 1, H, W) in [0, 1] to (N, 1, scale*H, scale*W)."""
+
+    quality = Quality("psnr_db", "Y-PSNR", "dB", higher_is_better=True)
+    baseline_name = "bicubic"
+    example_shape = (1, 1, 16, 16)
+
+    def __init__(self, settings: Settings):
+        self.seed = settings.seed
+        self.data = settings.of(settings.data)
+        self.batches = settings.of(settings.batches)
+        self.batch_size = self.batches.size
+        asked = settings.of(settings.evaluation)
+        self.frames = Frames(
+            (1, 1, *asked.macs_frame), (1, 1, *asked.latency_frame), asked.latency_runs
+        )
+
+    def prepare(self, folder: Path) -> str:
+        data = self.data
+        if data.source == "photographs":
+            source = photographs()
+        else:
+            source = folder_pictures(data.folder, data.validation, data.test, self.seed)
+        parts = {
+            part: [as_pair(picture, data.scale, data.filter) for picture in pictures]
+            for part, pictures in source.items()
+        }
+        write_pairs(folder, parts, {"scale": data.scale, "filter": data.filter})
+        counts = ", ".join(f"{len(pictures)} {part}" for part, pictures in parts.items())
+        return f"{counts} pictures, made {data.scale} times smaller by {data.filter}"
+
+    def check(self, network: nn.Module) -> None:
+        height, width = self.example_shape[2:]
+        wanted = (1, 1, height * self.data.scale, width * self.data.scale)
+        try:
+            with torch.no_grad():
+                given = tuple(network.eval()(torch.zeros(self.example_shape)).shape)
+        except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+            reason = str(error).split("\n")[0]
+            raise UserError(
+                f"the network does not take luma of shape {self.example_shape}: {reason}"
+            ) from error
+        if given != wanted:
+            raise UserError(
+                f"the network turns {self.example_shape} into {given}, but "
+                f"data.upsampling.scale {self.data.scale} needs {wanted}"
+            )
+
+    def samples(self, count: int, phase: str) -> PatchSamples:
+        return PatchSamples(
+            read_pairs(artifacts.PREPARED, "train"), self.batches, count, (self.seed, phase)
+        )
+
+    def loss(self, output: Tensor, wanted: Tensor) -> Tensor:
+        """Charbonnier: the mean of sqrt(difference^2 + epsilon^2) (Lai et al., CVPR 2017)."""
+        return torch.sqrt((output - wanted) ** 2 + CHARBONNIER_EPSILON**2).mean()
+
+    def validate(self, network: nn.Module) -> float:
+        """Mean Y-PSNR in dB over the validation pictures."""
+        return self._mean_psnr_db([self.upsample(network, pair) for pair in self._validation])
+
+    def validate_baseline(self) -> float:
+        return self._mean_psnr_db([self.upsample_baseline(pair) for pair in self._validation])
+
+    def test(self, networks: dict[str, nn.Module]) -> list[dict[str, float | str]]:
+        rows: list[dict[str, float | str]] = []
+        for pair in read_pairs(artifacts.PREPARED, "test"):
+            made = {self.baseline_name: self.upsample_baseline(pair)}
+            made |= {name: self.upsample(network, pair) for name, network in networks.items()}
+            for name, luma in made.items():
+                psnr = psnr_db(luma, pair.high, border=self.data.scale)
+                similarity = ssim(luma, pair.high, border=self.data.scale)
+                rows.append(
+                    {"model": name, "item": pair.name, "psnr_db": psnr, "ssim": similarity}
+                )
+        return rows
+
+    def show(self, networks: dict[str, nn.Module], folder: Path) -> None:
+        for pair in read_pairs(artifacts.PREPARED, "test"):
+            made = {self.baseline_name: self.upsample_baseline(pair)}
+            made |= {name: self.upsample(network, pair) for name, network in networks.items()}
+            write_crops(folder, pair, made | {"original": pair.high})
+
+    def upsample(self, network: nn.Module, pair: Picture) -> Luma:
+        """What `network` makes of a pair's low-resolution luma, rounded to the pair's bits."""
+        assert pair.low is not None
+        device = next(network.parameters()).device
+        network.eval()
+        with torch.no_grad():
+            output: Tensor = network(torch.from_numpy(pair.low)[None, None].to(device))
+        return on_grid(output[0, 0].float().cpu().numpy(), pair.bits)
+
+    def upsample_baseline(self, pair: Picture) -> Luma:
+        """Bicubic (a = -0.5) enlargement, rounded to the pair's bits."""
+        assert pair.low is not None
+        return on_grid(resize(pair.low, *pair.high.shape, "bicubic"), pair.bits)
+
+    @cached_property
+    def _validation(self) -> list[Picture]:
+        return read_pairs(artifacts.PREPARED, "validation")
+
+    def _mean_psnr_db(self, made: list[Luma]) -> float:
+        values = [
+            psnr_db(luma, pair.high, border=self.data.scale)
+            for luma, pair in zip(made, self._validation, strict=True)
+        ]
+        return float(np.mean(values))

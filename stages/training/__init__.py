@@ -1,0 +1,1 @@
+"""One training loop, for fine-tuning, sparsity learning, recovery and controls."""

@@ -1,0 +1,172 @@
+"""The training loop, on Hugging Face Accelerate (device and precision)."""
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from stages.errors import UserError
+from stages.settings import Training
+from stages.tasks.task import Task
+
+Row = dict[str, int | float | str]
+Hook = Callable[[int, float], None]  # of the iteration, from 0, and its learning rate
+
+WARM_UP = 0.1  # share of all iterations in which the learning rate rises
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how fast to train.
+
+    `phase` names it in messages and seeds its samples. `constant_rate` holds the learning rate
+    instead of one warm-up and cosine decay. Without `keep_best` the last state is kept.
+    """
+
+    phase: str
+    epochs: int
+    iterations: int
+    learning_rate: float
+    constant_rate: bool = False
+    keep_best: bool = True
+
+    @property
+    def total(self) -> int:
+        return self.epochs * self.iterations
+
+
+@dataclass
+class Outcome:
+    """The kept epoch and its quality, the iterations run, and a history row an epoch."""
+
+    quality: float
+    epoch: int = 0
+    iterations: int = 0
+    history: list[Row] = field(default_factory=list)
+
+
+def train(
+    network: nn.Module,
+    task: Task,
+    plan: Plan,
+    training: Training,
+    after_step: Hook | None = None,
+    finished: Callable[[int], bool] | None = None,
+) -> Outcome:
+    """Train `network` in place; it ends in its best state on validation, on the CPU.
+
+    The state before training is epoch 0, so keeping the best never makes a network worse.
+    `after_step` may act on the network after each step of the optimiser; `finished` is asked
+    after each epoch, with its number, whether to stop early.
+
+    Raises:
+        UserError: if loss or quality stop being finite, or the device is not there.
+    """
+    steps = _Steps(network, task, plan, training, after_step)
+    outcome = Outcome(task.validate(network))
+    best = copy.deepcopy(network.state_dict())
+    outcome.history.append(_row(0, 0, "", outcome.quality, task))
+    with tqdm(total=plan.total, desc=plan.phase, unit="it", disable=None) as progress:
+        for epoch in range(1, plan.epochs + 1):
+            loss = steps.epoch(progress)
+            quality = task.validate(network)
+            _refuse_nan(plan, epoch, loss, quality)
+            outcome.iterations += plan.iterations
+            outcome.history.append(_row(epoch, outcome.iterations, loss, quality, task))
+            progress.set_postfix({"loss": f"{loss:.3g}", task.quality.name: f"{quality:.4g}"})
+            if not plan.keep_best or task.quality.better(quality, outcome.quality):
+                outcome.quality, outcome.epoch = quality, epoch
+                best = copy.deepcopy(network.state_dict())
+            if finished and finished(epoch):
+                break
+    network.load_state_dict(best)
+    network.to("cpu")
+    return outcome
+
+
+def seed_everything(seed: int) -> None:
+    """Make a run repeatable: equal seeds give equal weights on the same machine."""
+    torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def rate(iteration: int, total: int) -> float:
+    """Share of the peak learning rate: a linear warm-up, then half a cosine down to zero."""
+    rising = max(1, round(WARM_UP * total))
+    if iteration < rising:
+        return (iteration + 1) / rising
+    return 0.5 * (1 + math.cos(math.pi * (iteration - rising) / max(1, total - rising)))
+
+
+class _Steps:
+    """The optimiser's side of training: what one iteration needs, and where it stands."""
+
+    def __init__(
+        self, network: nn.Module, task: Task, plan: Plan, training: Training, hook: Hook | None
+    ):
+        self.task, self.plan, self.hook, self.iteration = task, plan, hook, 0
+        self.accelerator = accelerator_for(training)
+        network.to(self.accelerator.device)
+        optimizer = torch.optim.Adam(network.parameters(), lr=plan.learning_rate)
+        samples = task.samples(plan.total * task.batch_size, plan.phase)
+        self.network, self.optimizer, loader = self.accelerator.prepare(
+            network, optimizer, DataLoader(samples, batch_size=task.batch_size)
+        )
+        self.batches: Iterator[tuple[Tensor, Tensor]] = iter(loader)
+
+    def epoch(self, progress: "tqdm[Any]") -> float:
+        """Run the plan's iterations; returns the mean loss."""
+        self.network.train()
+        total = torch.zeros((), device=self.accelerator.device)
+        for _ in range(self.plan.iterations):
+            total += self._step()
+            progress.update()
+        return float(total) / self.plan.iterations
+
+    def _step(self) -> Tensor:
+        share = 1.0 if self.plan.constant_rate else rate(self.iteration, self.plan.total)
+        learning_rate = self.plan.learning_rate * share
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        given, wanted = next(self.batches)
+        self.optimizer.zero_grad()
+        with self.accelerator.autocast():
+            loss = self.task.loss(self.network(given), wanted)
+        self.accelerator.backward(loss)
+        self.optimizer.step()
+        if self.hook:
+            self.hook(self.iteration, learning_rate)
+        self.iteration += 1
+        return loss.detach()
+
+
+def accelerator_for(training: Training) -> Any:
+    """Make the accelerator that `params.yaml` asks for.
+
+    Raises:
+        UserError: if the device is not on this machine.
+    """
+    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    if training.device in there and not there[training.device]():
+        raise UserError(f"training.device {training.device} is not on this machine: use auto")
+    from accelerate import Accelerator  # costs as much as importing torch, so only to train
+
+    return Accelerator(cpu=training.device == "cpu", mixed_precision=training.precision)
+
+
+def _row(epoch: int, iterations: int, loss: float | str, quality: float, task: Task) -> Row:
+    return {"epoch": epoch, "iteration": iterations, "loss": loss, task.quality.name: quality}
+
+
+def _refuse_nan(plan: Plan, epoch: int, loss: float, quality: float) -> None:
+    if not (math.isfinite(loss) and math.isfinite(quality)):
+        raise UserError(
+            f"{plan.phase}: the loss became {loss} and quality {quality} in epoch {epoch}: "
+            f"lower its learning rate ({plan.learning_rate}) or check the data"
+        )
