@@ -82,8 +82,9 @@ class Sparsity(Section):
 
     regime: Literal["growing", "selected", "none"]
     ceiling: Positive
-    grow: Count
-    hold: Annotated[int, Field(ge=0)]
+    iterations: Count
+    grow_epochs: Count
+    hold_epochs: Annotated[int, Field(ge=0)]
     close_to_zero: Share
     learning_rate: Positive
 

@@ -1,0 +1,23 @@
+"""How much each step removes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+
+def step_targets(
+    schedule: Literal["even", "geometric", "explicit"],
+    target: float,
+    steps: Sequence[str],
+    shares: Mapping[str, float],
+) -> dict[str, float]:
+    """Share of the initial parameters that is gone after each step, rising to the last.
+
+    `even`: equal shares of the initial model a step. `geometric`: each step removes the same
+    share of what the one before left. `explicit`: `shares`, and `target` is not read.
+    """
+    count = len(steps)
+    if schedule == "explicit":
+        return {step: shares[step] for step in steps}
+    if schedule == "geometric":
+        return {step: 1 - (1 - target) ** (i / count) for i, step in enumerate(steps, start=1)}
+    return {step: target * i / count for i, step in enumerate(steps, start=1)}

@@ -1,0 +1,29 @@
+"""Build the dependency graph and its pruning groups."""
+
+from stages import artifacts
+from stages.channels.dependencies import build_graph
+from stages.channels.graph import graph_to_json
+from stages.errors import run_stage
+from stages.measuring.cost import count_parameters
+from stages.networks.saved import load_network
+
+
+def main() -> None:
+    """Write the graph of the dense model."""
+    network, about = load_network(artifacts.DENSE_MODEL)
+    graph = build_graph(network, about.example_shape)
+    made_for = {
+        "factory": about.factory,
+        "arguments": dict(about.arguments),
+        "example_shape": list(about.example_shape),
+        "parameters": count_parameters(network),
+    }
+    artifacts.write_json(artifacts.GRAPH, graph_to_json(graph) | {"network": made_for})
+    units = sum(group.units for group in graph.groups)
+    print(f"graph: {len(graph.groups)} groups of {units} units; {len(graph.frozen)} frozen axes")
+    for frozen in graph.frozen:
+        print(f"  frozen {frozen.tensor} axis {frozen.axis} ({frozen.count}): {frozen.reason}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,64 @@
+"""Costs of networks."""
+
+import copy
+import statistics
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from stages.networks.saved import WEIGHTS
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Number of parameters; those shared by several modules count once."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def count_macs(network: nn.Module, shape: tuple[int, ...]) -> int:
+    """Multiply-accumulates of convolutions and matrix products for an input of `shape`.
+
+    Counted on the meta device, so the size costs nothing.
+    """
+    ghost = copy.deepcopy(network).to("meta").eval()
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        ghost(torch.empty(shape, device="meta"))
+    return int(counter.get_total_flops()) // 2
+
+
+def median_latency_ms(
+    networks: Mapping[str, nn.Module], shape: tuple[int, ...], runs: int
+) -> dict[str, float]:
+    """Median time of a forward pass in milliseconds, for an input of `shape`.
+
+    The networks take turns, so that a drift of the machine's speed touches all alike; the first
+    turn warms up and is not counted.
+    """
+    inputs = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    times: dict[str, list[float]] = {name: [] for name in networks}
+    with torch.inference_mode():
+        for turn in range(runs + 1):
+            for name, network in networks.items():
+                device = next(network.parameters()).device
+                given = inputs.to(device)
+                _wait_for(device)
+                start = time.perf_counter()
+                network(given)
+                _wait_for(device)
+                if turn:
+                    times[name].append(1000 * (time.perf_counter() - start))
+    return {name: statistics.median(taken) for name, taken in times.items()}
+
+
+def saved_bytes(folder: Path) -> int:
+    """Size of a saved model's weights."""
+    return (folder / WEIGHTS).stat().st_size
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,62 @@
+"""A model as a folder: `network.json` (how to build it) and `weights.safetensors`.
+
+Loading builds the network from its factory, gives every layer the shapes of the saved tensors,
+and loads strictly: pruned networks of any class come back without pickle and without the graph.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from stages.artifacts import read_json, write_json
+from stages.errors import UserError
+from stages.networks.build import build_network
+from stages.networks.reshape import replace_tensors
+
+SCHEMA = 1
+DESCRIPTION, WEIGHTS = "network.json", "weights.safetensors"
+
+
+@dataclass(frozen=True)
+class About:
+    """Where a network comes from: its factory, and what was done to it since."""
+
+    factory: str
+    arguments: Mapping[str, Any]
+    example_shape: tuple[int, ...]
+    stages: tuple[str, ...] = ()
+    iterations: int = 0
+    removed: Mapping[str, list[list[int]]] = field(default_factory=dict)
+
+
+def save_network(folder: Path, network: nn.Module, about: About) -> None:
+    """Write a network into an existing folder."""
+    tensors = {name: t.detach().cpu().contiguous().clone() for name, t in network.state_dict().items()}
+    save_file(tensors, folder / WEIGHTS)
+    write_json(folder / DESCRIPTION, {"schema": SCHEMA, **asdict(about)})
+
+
+def load_network(folder: Path) -> tuple[nn.Module, About]:
+    """Read a network that `save_network` wrote; its outputs are the same bit for bit.
+
+    Raises:
+        UserError: if something is missing or does not fit.
+    """
+    content = read_json(folder / DESCRIPTION)
+    if content.pop("schema", None) != SCHEMA:
+        raise UserError(f"{folder / DESCRIPTION} has another schema: run `dvc repro` again")
+    content["example_shape"] = tuple(content["example_shape"])
+    content["stages"] = tuple(content["stages"])
+    about = About(**content)
+    network = build_network(about.factory, about.arguments)
+    try:
+        tensors = load_file(folder / WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{folder / WEIGHTS} is missing or damaged: {error}") from error
+    replace_tensors(network, tensors)
+    return network.eval(), about

@@ -1,0 +1,85 @@
+"""Remove channels until a step's target share of the initial parameters is gone."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from stages import artifacts
+from stages.chain import (
+    Subject,
+    choose_for,
+    load_subject,
+    pass_on,
+    rank,
+    starts_failed,
+    step_from_arguments,
+)
+from stages.channels.graph import Removed, combine, losses, to_runs
+from stages.channels.probe import TOLERANCE, masking_error
+from stages.channels.removal import count_after, parameter_shapes, remove_channels
+from stages.errors import UserError, run_stage
+from stages.measuring.cost import count_parameters
+from stages.networks.saved import save_network
+from stages.tasks.choose import task_of
+from stages.training.loop import seed_everything
+
+
+def main() -> None:
+    """Write the step's model after removal, before recovery."""
+    settings, step = step_from_arguments()
+    source, target = artifacts.sparsified_path(step.name), artifacts.unrecovered_path(step.name)
+    if starts_failed(step):
+        return pass_on(step, source, target)
+    seed_everything(settings.seed)
+    planned = artifacts.read_json(artifacts.prune_schedule(step.name))
+    subject, task = load_subject(source), task_of(settings)
+    importance = rank(
+        subject, planned["importance"], task, settings.training, f"prune {step.name}"
+    )
+    chosen = choose_for(subject, importance, planned)
+    before = task.validate(subject.network)
+    report = _remove(subject, chosen)
+    after = task.validate(subject.network)
+    removed = combine(subject.dense_graph, subject.removed, chosen)
+    about = replace(
+        subject.about,
+        stages=(*subject.about.stages, f"prune {step.name}"),
+        removed={name: to_runs(units) for name, units in removed.items()},
+    )
+    report |= {"target": planned["target"], "quality_before": before, "quality_after": after}
+    with artifacts.fresh_folder(target) as folder:
+        save_network(folder, subject.network, about)
+        artifacts.write_json(folder / artifacts.REMOVAL, report)
+    share = 1 - report["parameters"] / subject.initial_parameters
+    print(
+        f"{step.name}: {report['parameters']} parameters left, share removed {share:.4f}; "
+        f"{task.quality.label} {before:.3f} before removal, {after:.3f} {task.quality.unit} after"
+    )
+
+
+def _remove(subject: Subject, chosen: Removed) -> dict[str, Any]:
+    """Remove from the subject's network, checked against masking and against the predicted count.
+
+    Raises:
+        UserError: if the network without the units is not the network with them masked.
+    """
+    network, graph = subject.network, subject.graph
+    generator = torch.Generator().manual_seed(0)
+    example = torch.rand(subject.about.example_shape, generator=generator)
+    error = masking_error(network, example, graph, chosen)
+    if error > TOLERANCE:
+        raise UserError(
+            f"removal would change what the network computes (relative error {error:.1e} against "
+            "masking): protect the layers in question with pruning.protect and report the network"
+        )
+    predicted = count_after(parameter_shapes(network), losses(graph, chosen))
+    remove_channels(network, graph, chosen)
+    counted = count_parameters(network)
+    if counted != predicted:
+        raise UserError(f"{counted} parameters are left instead of the {predicted} predicted")
+    return {"parameters": counted, "masking_error": error}
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,30 @@
+"""Gradients of the training loss, for importance that looks at data."""
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from stages.settings import Training
+from stages.tasks.task import Task
+from stages.training.loop import accelerator_for
+
+BATCHES = 10
+
+
+def loss_gradients(
+    network: nn.Module, task: Task, training: Training, phase: str
+) -> dict[str, Tensor]:
+    """Mean gradient of every parameter over a few batches; weights and statistics stay."""
+    device = accelerator_for(training).device
+    network.to(device).eval()
+    network.zero_grad()
+    samples = task.samples(BATCHES * task.batch_size, phase)
+    for given, wanted in DataLoader(samples, batch_size=task.batch_size):
+        (task.loss(network(given.to(device)), wanted.to(device)) / BATCHES).backward()
+    gradients = {
+        name: torch.zeros_like(p, device="cpu") if p.grad is None else p.grad.cpu()
+        for name, p in network.named_parameters()
+    }
+    network.zero_grad()
+    network.to("cpu")
+    return gradients
