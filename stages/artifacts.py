@@ -30,6 +30,8 @@ TRACKED_RUN = Path("metrics/mlflow_run.json")
 
 HISTORY = "history.csv"  # inside the folder of a model that was trained
 REMOVAL = "removal.json"  # inside the folder of a model that lost channels
+SELECTION = "selection.json"  # inside the folder of the selected model
+CONTROL = "control.json"  # inside a control's folder: whether it was trained
 
 
 def model_path(name: str) -> Path:

@@ -81,9 +81,7 @@ def load_subject(folder: Path) -> Subject:
     return Subject(network, about, graph.without(removed), graph, initial)
 
 
-def rank(
-    subject: Subject, kind: Kind, task: Task, training: Training, phase: str
-) -> Importance:
+def rank(subject: Subject, kind: Kind, task: Task, training: Training, phase: str) -> Importance:
     """Importance of all units that are left; `taylor` looks at training samples."""
     gradients = None
     if kind == "taylor":

@@ -22,9 +22,7 @@ def main() -> None:
     plan = Plan("finetune", phase.epochs, phase.iterations, phase.learning_rate)
     outcome = train(network, task, plan, settings.training)
     factory = FACTORIES.get(chosen.factory, chosen.factory)
-    about = About(
-        factory, chosen.arguments, task.example_shape, ("finetune",), outcome.iterations
-    )
+    about = About(factory, chosen.arguments, task.example_shape, ("finetune",), outcome.iterations)
     with artifacts.fresh_folder(artifacts.DENSE_MODEL) as folder:
         save_network(folder, network, about)
         artifacts.write_csv(folder / artifacts.HISTORY, outcome.history)

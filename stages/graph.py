@@ -17,6 +17,9 @@ def main() -> None:
         "arguments": dict(about.arguments),
         "example_shape": list(about.example_shape),
         "parameters": count_parameters(network),
+        "layers": list(
+            dict.fromkeys(n.rpartition(".")[0] or n for n, _ in network.named_parameters())
+        ),
     }
     artifacts.write_json(artifacts.GRAPH, graph_to_json(graph) | {"network": made_for})
     units = sum(group.units for group in graph.groups)

@@ -30,21 +30,19 @@ def main() -> None:
     settings, step = step_from_arguments()
     source, target = artifacts.sparsified_path(step.name), artifacts.unrecovered_path(step.name)
     if starts_failed(step):
-        return pass_on(step, source, target)
+        pass_on(step, source, target)
+        return
     seed_everything(settings.seed)
     planned = artifacts.read_json(artifacts.prune_schedule(step.name))
     subject, task = load_subject(source), task_of(settings)
-    importance = rank(
-        subject, planned["importance"], task, settings.training, f"prune {step.name}"
-    )
+    importance = rank(subject, planned["importance"], task, settings.training, f"prune {step.name}")
     chosen = choose_for(subject, importance, planned)
     before = task.validate(subject.network)
     report = _remove(subject, chosen)
     after = task.validate(subject.network)
     removed = combine(subject.dense_graph, subject.removed, chosen)
     about = replace(
-        subject.about,
-        stages=(*subject.about.stages, f"prune {step.name}"),
+        subject.about.after(f"prune {step.name}"),
         removed={name: to_runs(units) for name, units in removed.items()},
     )
     report |= {"target": planned["target"], "quality_before": before, "quality_after": after}

@@ -1,7 +1,5 @@
 """Train a pruned model until it has recovered; the best on validation is kept."""
 
-from dataclasses import replace
-
 from stages import artifacts
 from stages.chain import pass_on, starts_failed, step_from_arguments
 from stages.errors import run_stage
@@ -15,17 +13,14 @@ def main() -> None:
     settings, step = step_from_arguments()
     source, target = artifacts.unrecovered_path(step.name), artifacts.model_path(step.name)
     if starts_failed(step):
-        return pass_on(step, source, target)
+        pass_on(step, source, target)
+        return
     seed_everything(settings.seed)
     network, about = load_network(source)
     task, phase = task_of(settings), settings.of(settings.recovery)
     plan = Plan(f"recover {step.name}", phase.epochs, phase.iterations, phase.learning_rate)
     outcome = train(network, task, plan, settings.training)
-    about = replace(
-        about,
-        stages=(*about.stages, f"recover {step.name}"),
-        iterations=about.iterations + outcome.iterations,
-    )
+    about = about.after(plan.phase, outcome.iterations)
     with artifacts.fresh_folder(target) as folder:
         save_network(folder, network, about)
         artifacts.write_csv(folder / artifacts.HISTORY, outcome.history)

@@ -15,17 +15,19 @@ def main() -> None:
     pruning = settings.pruning
     targets = step_targets(pruning.schedule, pruning.target, list(pruning.steps), pruning.shares)
     ranking = {"importance": pruning.importance, "protect": list(pruning.protect)}
-    limits = {"scope": pruning.scope, "minimum": pruning.minimum_channels}
-    limits |= {"round_to": pruning.round_to}
+    limits = {
+        "scope": pruning.scope,
+        "minimum": pruning.minimum_channels,
+        "round_to": pruning.round_to,
+    }
     regime = settings.of(settings.sparsity).regime
-    seen = {"growing": {"growing": ranking}, "none": {"none": {}}}
     with artifacts.fresh_folder(artifacts.SCHEDULE) as folder:
         for step, target in targets.items():
             removal = {"target": target, **ranking, **limits}
-            visible = {"selected": {"selected": removal}}.get(regime) or seen[regime]
+            seen = {"growing": ranking, "selected": removal, "none": {}}[regime]
             for path, content in (
                 (artifacts.prune_schedule(step), removal),
-                (artifacts.sparsify_schedule(step), visible),
+                (artifacts.sparsify_schedule(step), {"regime": regime, "seen": seen}),
             ):
                 artifacts.write_json(folder / path.relative_to(artifacts.SCHEDULE), content)
     print("targets: " + ", ".join(f"{step} {target:.3f}" for step, target in targets.items()))

@@ -1,6 +1,7 @@
 """`params.yaml` as frozen, typed settings: parsed once, unknown keys refused."""
 
 import difflib
+import itertools
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
@@ -12,6 +13,7 @@ from stages.errors import UserError
 
 PARAMS = Path("params.yaml")
 DENSE = "dense"  # the name of the model that the first step starts from
+CONTROLS = ("longer", "scratch")
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -35,8 +37,9 @@ class PerTask(Section, Generic[T]):
 
 
 class UpsamplingData(Section):
+    """Pictures and how low-resolution versions are made of them."""
+
     source: Literal["photographs", "folder"]
-    folder: Path
     validation: Share
     test: Share
     scale: Literal[2, 3, 4]
@@ -49,13 +52,23 @@ class UpsamplingData(Section):
         return self
 
 
+class Data(PerTask[UpsamplingData]):
+    """Where data come from; `folder` holds the user's own."""
+
+    folder: Path
+
+
 class Network(Section):
+    """What is built, and optionally the weights it starts from."""
+
     factory: str
     arguments: dict[str, Any]
     weights: Path | None
 
 
 class UpsamplingBatches(Section):
+    """How training patches are cut, chosen and varied; `patch` in low-resolution pixels."""
+
     size: Count
     patch: Annotated[int, Field(ge=4)]
     choose: Literal["random", "detail"]
@@ -65,6 +78,8 @@ class UpsamplingBatches(Section):
 
 
 class Training(Section):
+    """Where and in which precision training runs."""
+
     device: Literal["auto", "cpu", "cuda", "mps"]
     precision: Literal["no", "fp16", "bf16"]
 
@@ -123,6 +138,8 @@ def _chain(steps: dict[str, str]) -> None:
 
 
 class Pruning(Section):
+    """How much goes, in which steps, and by what ranking."""
+
     target: Share
     schedule: Literal["even", "geometric", "explicit"]
     shares: Annotated[dict[str, Share], BeforeValidator(_named_steps)]
@@ -143,7 +160,7 @@ class Pruning(Section):
             if list(self.shares) != list(self.steps):
                 raise ValueError("shares: an explicit schedule needs one share for each of steps")
             shares = list(self.shares.values())
-            if any(b <= a for a, b in zip(shares, shares[1:], strict=False)):
+            if any(b <= a for a, b in itertools.pairwise(shares)):
                 raise ValueError("shares: each step's share must be larger than the one before")
         return self
 
@@ -160,16 +177,22 @@ class Criterion(Section):
 
 
 class UpsamplingEvaluation(Section):
+    """Frames (height, width, at low resolution) that costs are stated for."""
+
     macs_frame: tuple[Count, Count]
     latency_frame: tuple[Count, Count]
     latency_runs: Count
 
 
 class Controls(Section):
+    """Whether controls are trained under the same number of iterations."""
+
     train: bool
 
 
 class Tracking(Section):
+    """Whether and under which name MLflow keeps results."""
+
     enabled: bool
     experiment: Annotated[str, Field(min_length=1)]
 
@@ -179,7 +202,7 @@ class Settings(Section):
 
     task: Literal["upsampling"]
     seed: Annotated[int, Field(ge=0)]
-    data: PerTask[UpsamplingData]
+    data: Data
     network: PerTask[Network]
     batches: PerTask[UpsamplingBatches]
     training: Training

@@ -46,7 +46,9 @@ def choose_units(
 ) -> dict[str, Indices]:
     """Take units in rising importance until at most `budget` parameters are left.
 
-    What the last unit frees too much is given back to the most important ones that fit. Returns positions of units by group. The count it stops at is exact: the sum over tensors of
+    What the last unit frees too much is given back to the most important ones that fit.
+
+    Returns positions of units by group. The count it stops at is exact: the sum over tensors of
     the product of kept axis lengths.
 
     Raises:
@@ -123,7 +125,7 @@ def _portions(graph: Graph, importance: Importance, limits: Limits) -> list[_Por
 
 
 def _move(portion: _Portion, lengths: dict[str, list[int]], sign: int) -> int:
-    """Shorten (-1) or lengthen (1) the axes that the portion owns; returns the parameters gained."""
+    """Shorten (-1) or lengthen (1) the axes the portion owns; returns the parameters gained."""
     owned = [part for part in portion.group.slices if part.tensor in lengths]
     touched = {part.tensor for part in owned}
     before = sum(_size(lengths[name]) for name in touched)

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from stages.channels.flow import Flow
+from stages.channels.flow import Facets, Flow
 from stages.channels.nodes import NONE
-from stages.channels.rules import Facets, rule, varying, without_rule
+from stages.channels.rules import rule, varying, without_rule
 
 
 @rule("convolution", "_convolution", "mkldnn_convolution")
@@ -93,5 +92,4 @@ def _along(flow: Flow, weight: Tensor, axis: int) -> Tensor | None:
     if not fitting:
         return None
     index = [slice(None) if a == axis else 0 for a in range(rank)]
-    nodes: Tensor = fitting[0][tuple(index)]
-    return torch.atleast_1d(nodes)
+    return fitting[0][tuple(index)].reshape(-1)

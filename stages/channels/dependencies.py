@@ -33,9 +33,7 @@ def build_graph(network: nn.Module, example_shape: tuple[int, ...]) -> Graph:
     return _probed(network, example, groups, _frozen_axes(nodes, frozen))
 
 
-def _components(
-    nodes: Nodes, flow: Flow
-) -> tuple[list[NDArray[np.int64]], dict[int, str]]:
+def _components(nodes: Nodes, flow: Flow) -> tuple[list[NDArray[np.int64]], dict[int, str]]:
     """Connected components of the couplings that may be removed, and frozen nodes with reasons."""
     size = nodes.count + 1  # and the input
     pairs = np.concatenate(flow.pairs, axis=1) if flow.pairs else np.empty((2, 0), np.int64)
@@ -71,12 +69,16 @@ def _unremovable(made: bool, read: bool) -> str | None:
 def _groups(nodes: Nodes, flow: Flow, units: list[NDArray[np.int64]]) -> list[Group]:
     """Gather units that own slices of the same tensors into groups, in the order of making."""
     by_signature: dict[tuple[tuple[str, int, int], ...], list[Unit]] = defaultdict(list)
-    first_made = {}
-    for unit in sorted(units, key=lambda u: min(flow.makes.get(n, nodes.count) for n in u.tolist())):
+    first_made: dict[tuple[tuple[str, int, int], ...], tuple[int, int]] = {}
+    for unit in sorted(
+        units, key=lambda u: min(flow.makes.get(n, nodes.count) for n in u.tolist())
+    ):
         places = _places(nodes, unit)
         signature = tuple((*place, len(found)) for place, found in sorted(places.items()))
         by_signature[signature].append(places)
-        first_made.setdefault(signature, min((flow.makes[n], n) for n in unit.tolist() if n in flow.makes))
+        first_made.setdefault(
+            signature, min((flow.makes[n], n) for n in unit.tolist() if n in flow.makes)
+        )
     groups: list[Group] = []
     taken: dict[str, int] = defaultdict(int)
     for signature, members in by_signature.items():
@@ -85,7 +87,12 @@ def _groups(nodes: Nodes, flow: Flow, units: list[NDArray[np.int64]]) -> list[Gr
         taken[layer] += 1
         name = layer if taken[layer] == 1 else f"{layer}#{taken[layer]}"
         slices = tuple(
-            Slice(tensor, axis, _role(nodes, flow, tensor, axis, members), _stack(members, tensor, axis))
+            Slice(
+                tensor,
+                axis,
+                _role(nodes, flow, tensor, axis, members),
+                _stack(members, tensor, axis),
+            )
             for tensor, axis, _ in signature
         )
         groups.append(Group(name, slices))

@@ -17,7 +17,8 @@ from torch.utils._pytree import tree_leaves
 
 from stages.channels.nodes import NONE, Nodes
 
-Rule = Callable[["Flow", Any, Sequence[Any], dict[str, Any], Any], Any]
+Facets = list[Tensor]
+Rule = Callable[["Flow", Any, Sequence[Any], dict[str, Any], Any], list[Facets]]
 
 
 class Flow(TorchDispatchMode):
@@ -94,10 +95,14 @@ class Flow(TorchDispatchMode):
 
 
 def _expanded(labels: Tensor) -> bool:
-    return any(step == 0 and size > 1 for step, size in zip(labels.stride(), labels.shape, strict=True))
+    return any(
+        step == 0 and size > 1 for step, size in zip(labels.stride(), labels.shape, strict=True)
+    )
 
 
-def trace(network: nn.Module, inputs: Tensor, rule_for: Callable[[Any], Rule]) -> tuple[Nodes, Flow]:
+def trace(
+    network: nn.Module, inputs: Tensor, rule_for: Callable[[Any], Rule]
+) -> tuple[Nodes, Flow]:
     """Run `network` once on `inputs` in eval mode and collect what its operators couple.
 
     What depends on the network's input or makes its output is frozen: a pruned network takes and

@@ -144,7 +144,9 @@ def graph_from_json(content: Mapping[str, Any]) -> Graph:
         Group(
             group["name"],
             tuple(
-                Slice(s["tensor"], s["axis"], s["role"], from_runs(s["runs"]).reshape(-1, s["each"]))
+                Slice(
+                    s["tensor"], s["axis"], s["role"], from_runs(s["runs"]).reshape(-1, s["each"])
+                )
                 for s in group["slices"]
             ),
         )

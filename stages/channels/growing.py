@@ -43,7 +43,8 @@ def selected_ceilings(graph: Graph, selected: Removed, ceiling: float) -> Import
 class GrowingPenalty:
     """Shrinks every slice of every unit: weights that make, follow and read it.
 
-    Call it after each step of the optimiser with the iteration and the learning rate.
+    Groups without ceilings are left alone. Call it after each step of the optimiser with the
+    iteration and the learning rate.
     """
 
     def __init__(self, network: nn.Module, graph: Graph, ceilings: Mapping[str, object], grow: int):
@@ -51,11 +52,15 @@ class GrowingPenalty:
         self.parameters = dict(network.named_parameters())
         self.ceilings: dict[tuple[str, int], Tensor] = {}
         for group in graph.groups:
+            if group.name not in ceilings:
+                continue
             values = torch.as_tensor(ceilings[group.name], dtype=torch.float32)
             for part in group.slices:
                 if part.tensor in self.parameters:
                     along = self._along(part.tensor, part.axis)
-                    along[torch.from_numpy(part.indices)] = values[:, None].expand(part.indices.shape)
+                    along[torch.from_numpy(part.indices)] = values[:, None].expand(
+                        part.indices.shape
+                    )
 
     def _along(self, tensor: str, axis: int) -> Tensor:
         length = self.parameters[tensor].shape[axis]
@@ -71,7 +76,9 @@ class GrowingPenalty:
             parameter.mul_(factor.view(shape))
 
 
-def largest_remaining(network: nn.Module, graph: Graph, selected: Removed, first: Importance) -> float:
+def largest_remaining(
+    network: nn.Module, graph: Graph, selected: Removed, first: Importance
+) -> float:
     """The largest norm of a selected unit, as a share of what it was at `first`."""
     now = unit_norms(network, graph)
     shares = [

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -64,4 +63,3 @@ def _unit_values(group: Group, values: Mapping[str, Tensor], kind: Kind) -> NDAr
 def _relative(values: NDArray[np.float64]) -> NDArray[np.float64]:
     mean = values.mean()
     return values / mean if mean > 0 else values
-

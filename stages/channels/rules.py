@@ -10,12 +10,10 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
-from stages.channels.flow import Flow, Rule
+from stages.channels.flow import Facets, Flow, Rule
 from stages.channels.nodes import NONE
 
 RULES: dict[str, Rule] = {}
-
-Facets = list[Tensor]
 
 
 def rule(*names: str) -> Callable[[Rule], Rule]:
@@ -90,7 +88,8 @@ def elementwise(
       "contiguous", "detach", "alias", "lift_fresh", "flip", "roll", "pixel_shuffle", "index",
       "pixel_unshuffle", "native_channel_shuffle", "channel_shuffle", "unfold", "im2col",
       "index_select", "reflection_pad1d", "reflection_pad2d", "replication_pad1d",
-      "replication_pad2d", "constant_pad_nd", "copy_", "_to_copy", "split", "split_with_sizes")  # fmt: skip
+      "replication_pad2d", "constant_pad_nd", "copy_", "_to_copy", "split",
+      "split_with_sizes")  # fmt: skip
 def movement(
     flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
 ) -> list[Facets]:
@@ -135,7 +134,9 @@ def _move(flow: Flow, operator: Any, name: str, args: Sequence[Any], number: int
 
 def _keep_parts_even(flow: Flow, parts: list[Tensor]) -> None:
     """Equal parts stay equal: what goes from one goes from all."""
-    if len({part.shape for part in parts}) == 1 and any(not bool((p == parts[0]).all()) for p in parts):
+    if len({part.shape for part in parts}) == 1 and any(
+        not bool((p == parts[0]).all()) for p in parts
+    ):
         for part in parts[1:]:
             flow.couple(parts[0], part)
 

@@ -51,7 +51,8 @@ class DenseResidualModule(nn.Module):
         dense = x
         for unit in self.units:
             dense = torch.cat([dense, unit(dense)], dim=1)
-        return self.attention(relu(self.fusion(dense)))
+        weighed: Tensor = self.attention(relu(self.fusion(dense)))
+        return weighed
 
 
 class DRLN(nn.Module):
@@ -68,9 +69,7 @@ class DRLN(nn.Module):
         self.scale = scale
         self.head = conv3(1, width)
         self.cascade = nn.ModuleList([DenseResidualModule(width) for _ in range(modules)])
-        self.fusions = nn.ModuleList(
-            [nn.Conv2d((n + 2) * width, width, 1) for n in range(modules)]
-        )
+        self.fusions = nn.ModuleList([nn.Conv2d((n + 2) * width, width, 1) for n in range(modules)])
         self.body = conv3(width, width)
         self.tail = conv3(width, scale * scale)
 

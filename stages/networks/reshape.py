@@ -26,7 +26,9 @@ def replace_tensors(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     for name, (module, attribute) in owners.items():
         old = getattr(module, attribute)
         if old.dim() != tensors[name].dim():
-            raise UserError(f"{name} has {old.dim()} axes in the network, {tensors[name].dim()} given")
+            raise UserError(
+                f"{name} has {old.dim()} axes in the network, {tensors[name].dim()} given"
+            )
         if id(old) not in replaced:
             new = tensors[name].detach().clone().to(old.device)
             replaced[id(old)] = (
@@ -56,12 +58,12 @@ def _reshape_module(module: nn.Module, replaced: Mapping[int, Tensor]) -> None:
         if sized is not None:
             module.num_features = len(sized)
     elif isinstance(before, Tensor):
-        _set_sizes(module, old_shape, tuple(module.weight.shape))  # type: ignore[union-attr, arg-type]
+        _set_sizes(module, old_shape, tuple(module.weight.shape))  # type: ignore[arg-type]
 
 
 def _set_sizes(module: nn.Module, old: tuple[int, ...], new: tuple[int, ...]) -> None:
     if isinstance(module, _ConvNd):
-        # A weight is (outputs, inputs / groups, ...), or, transposed, (inputs, outputs / groups, ...).
+        # A weight is (outputs, inputs / groups, ...); transposed, (inputs, outputs / groups, ...).
         one_each = old[1] == 1 and module.groups > 1
         if one_each:  # depthwise: whole groups go
             module.groups = new[0] * module.groups // old[0]

@@ -5,7 +5,7 @@ and loads strictly: pruned networks of any class come back without pickle and wi
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,16 @@ class About:
     iterations: int = 0
     removed: Mapping[str, list[list[int]]] = field(default_factory=dict)
 
+    def after(self, stage: str, iterations: int = 0) -> "About":
+        """The same once `stage` has run, with so many iterations of training."""
+        return replace(self, stages=(*self.stages, stage), iterations=self.iterations + iterations)
+
 
 def save_network(folder: Path, network: nn.Module, about: About) -> None:
     """Write a network into an existing folder."""
-    tensors = {name: t.detach().cpu().contiguous().clone() for name, t in network.state_dict().items()}
+    tensors = {
+        name: t.detach().cpu().contiguous().clone() for name, t in network.state_dict().items()
+    }
     save_file(tensors, folder / WEIGHTS)
     write_json(folder / DESCRIPTION, {"schema": SCHEMA, **asdict(about)})
 

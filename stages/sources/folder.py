@@ -23,7 +23,7 @@ def folder_pictures(
             read, or a pair is incomplete.
     """
     if not folder.is_dir():
-        raise UserError(f"data folder {folder} does not exist: set data.upsampling.folder")
+        raise UserError(f"data folder {folder} does not exist: set data.folder")
     present = [part for part in PARTS if (folder / part).is_dir()]
     if present:
         if len(present) < len(PARTS):
@@ -55,7 +55,10 @@ def split_names(
     random.Random(seed).shuffle(shuffled)
     held = max(1, round(validation * len(names)))
     tested = max(1, round(test * len(names)))
-    held, tested = min(held, len(names) - 2), min(tested, len(names) - 1 - min(held, len(names) - 2))
+    held, tested = (
+        min(held, len(names) - 2),
+        min(tested, len(names) - 1 - min(held, len(names) - 2)),
+    )
     return {
         "train": sorted(shuffled[held + tested :]),
         "validation": sorted(shuffled[:held]),

@@ -28,7 +28,7 @@ _BGR_TO_LUMA = np.array([0.114, 0.587, 0.299])
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture's luma, (height, width) in [0, 1] on a grid of `bits` bits; `low` if it was given."""
+    """Luma, (height, width) in [0, 1] on a grid of `bits` bits, and `low` if it has one."""
 
     name: str
     high: Luma
@@ -59,7 +59,8 @@ def read_luma(path: Path) -> tuple[Luma, int]:
 def on_grid(values: NDArray[np.floating], bits: int) -> Luma:
     """Clip to [0, 1] and round to the levels of `bits` bits, as any stored picture is."""
     levels = 2**bits - 1
-    return (np.rint(np.clip(values, 0, 1) * levels) / levels).astype(np.float32)
+    rounded: Luma = (np.rint(np.clip(values, 0, 1) * levels) / levels).astype(np.float32)
+    return rounded
 
 
 def resize(luma: Luma, height: int, width: int, kernel: str) -> Luma:

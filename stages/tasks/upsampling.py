@@ -28,11 +28,11 @@ class Upsampling:
 
     quality = Quality("psnr_db", "Y-PSNR", "dB", higher_is_better=True)
     baseline_name = "bicubic"
-    example_shape = (1, 1, 16, 16)
+    example_shape: tuple[int, ...] = (1, 1, 16, 16)
 
     def __init__(self, settings: Settings):
         self.seed = settings.seed
-        self.data = settings.of(settings.data)
+        self.data, self.folder = settings.of(settings.data), settings.data.folder
         self.batches = settings.of(settings.batches)
         self.batch_size = self.batches.size
         asked = settings.of(settings.evaluation)
@@ -45,7 +45,7 @@ class Upsampling:
         if data.source == "photographs":
             source = photographs()
         else:
-            source = folder_pictures(data.folder, data.validation, data.test, self.seed)
+            source = folder_pictures(self.folder, data.validation, data.test, self.seed)
         parts = {
             part: [as_pair(picture, data.scale, data.filter) for picture in pictures]
             for part, pictures in source.items()
@@ -95,9 +95,7 @@ class Upsampling:
             for name, luma in made.items():
                 psnr = psnr_db(luma, pair.high, border=self.data.scale)
                 similarity = ssim(luma, pair.high, border=self.data.scale)
-                rows.append(
-                    {"model": name, "item": pair.name, "psnr_db": psnr, "ssim": similarity}
-                )
+                rows.append({"model": name, "item": pair.name, "psnr_db": psnr, "ssim": similarity})
         return rows
 
     def show(self, networks: dict[str, nn.Module], folder: Path) -> None:
@@ -118,7 +116,8 @@ class Upsampling:
     def upsample_baseline(self, pair: Picture) -> Luma:
         """Bicubic (a = -0.5) enlargement, rounded to the pair's bits."""
         assert pair.low is not None
-        return on_grid(resize(pair.low, *pair.high.shape, "bicubic"), pair.bits)
+        height, width = pair.high.shape
+        return on_grid(resize(pair.low, height, width, "bicubic"), pair.bits)
 
     @cached_property
     def _validation(self) -> list[Picture]:

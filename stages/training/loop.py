@@ -110,7 +110,8 @@ class _Steps:
     def __init__(
         self, network: nn.Module, task: Task, plan: Plan, training: Training, hook: Hook | None
     ):
-        self.task, self.plan, self.hook, self.iteration = task, plan, hook, 0
+        self.task, self.plan, self.iteration = task, plan, 0
+        self.hook: Hook | None = hook
         self.accelerator = accelerator_for(training)
         network.to(self.accelerator.device)
         optimizer = torch.optim.Adam(network.parameters(), lr=plan.learning_rate)
@@ -152,7 +153,10 @@ def accelerator_for(training: Training) -> Any:
     Raises:
         UserError: if the device is not on this machine.
     """
-    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    there: dict[str, Callable[[], bool]] = {
+        "cuda": torch.cuda.is_available,
+        "mps": torch.backends.mps.is_available,
+    }
     if training.device in there and not there[training.device]():
         raise UserError(f"training.device {training.device} is not on this machine: use auto")
     from accelerate import Accelerator  # costs as much as importing torch, so only to train

@@ -1,0 +1,1 @@
+"""One function a figure, one theme, and the report that gathers them."""

@@ -1,0 +1,26 @@
+"""The performance criterion: how much quality a pruned model may lose."""
+
+from stages.settings import Criterion
+from stages.tasks.task import Quality
+
+
+def threshold(criterion: Criterion, quality: Quality, dense: float, baseline: float) -> float:
+    """The worst quality that keeps the criterion, given the dense model's and the baseline's."""
+    if criterion.rule == "loss":
+        return dense - criterion.limit if quality.higher_is_better else dense + criterion.limit
+    if criterion.rule == "share":
+        return dense * criterion.limit if quality.higher_is_better else dense / criterion.limit
+    return baseline + criterion.limit * (dense - baseline)
+
+
+def judge(
+    criterion: Criterion, quality: Quality, value: float, dense: float, baseline: float
+) -> tuple[bool, str]:
+    """Whether `value` keeps the criterion, and why, in words."""
+    limit = threshold(criterion, quality, dense, baseline)
+    keeps = not quality.better(limit, value)
+    verb = "keeps" if keeps else "misses"
+    return keeps, (
+        f"{verb} the limit of {limit:.3f} {quality.unit} on validation with {value:.3f} "
+        f"{quality.unit} (dense {dense:.3f})"
+    )

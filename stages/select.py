@@ -1,0 +1,68 @@
+"""Select the smallest model that keeps the criterion; the dense one if no step does."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+from stages import artifacts
+from stages.channels.graph import graph_from_json
+from stages.errors import run_stage
+from stages.settings import DENSE, load_settings
+
+
+def main() -> None:
+    """Write the selected model, the table of steps and the table of channels."""
+    steps = list(load_settings().pruning.steps)
+    records = {step: artifacts.read_json(artifacts.step_metrics(step)) for step in steps}
+    name, reason = smallest_that_keeps(records)
+    with artifacts.fresh_folder(artifacts.SELECTED_MODEL) as folder:
+        shutil.copytree(artifacts.model_path(name), folder, dirs_exist_ok=True)
+        (folder / artifacts.HISTORY).unlink(missing_ok=True)
+        artifacts.write_json(folder / artifacts.SELECTION, {"selected": name, "reason": reason})
+    artifacts.write_csv(artifacts.STEPS_TABLE, [_row(s, r) for s, r in records.items()])
+    artifacts.write_csv(artifacts.CHANNELS_TABLE, _channels())
+    print(f"selected {name}: {reason}")
+
+
+def smallest_that_keeps(records: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:
+    """The name of the smallest model that keeps the criterion, and why it was selected."""
+    keeping = {name: r for name, r in records.items() if r["keeps_criterion"]}
+    if not keeping:
+        told = "; ".join(f"{name} {record['reason']}" for name, record in records.items())
+        return DENSE, f"no step keeps the criterion ({told})"
+    name = min(keeping, key=lambda n: keeping[n]["parameters"])
+    return name, f"the smallest that keeps the criterion: it {keeping[name]['reason']}"
+
+
+def _row(step: str, record: Mapping[str, Any]) -> dict[str, Any]:
+    removal = record["removal"] or {}
+    columns = (
+        "quality", "dense_quality", "baseline_quality", "keeps_criterion", "passed_on",
+        "parameters", "share_left", "macs", "latency_ms", "dense_latency_ms", "bytes",
+    )  # fmt: skip
+    return {
+        "step": step,
+        "target": removal.get("target", ""),
+        "quality_before_removal": removal.get("quality_before", ""),
+        "quality_after_removal": removal.get("quality_after", ""),
+        **{column: record[column] for column in columns},
+    }
+
+
+def _channels() -> list[dict[str, Any]]:
+    """How many channels each group had, and how many the selected model keeps."""
+    graph = graph_from_json(artifacts.read_json(artifacts.GRAPH))
+    removed = json.loads((artifacts.SELECTED_MODEL / "network.json").read_text())["removed"]
+    return [
+        {
+            "layer": group.name,
+            "channels": group.units,
+            "kept": group.units - sum(length for _, length in removed.get(group.name, [])),
+        }
+        for group in graph.groups
+    ]
+
+
+if __name__ == "__main__":
+    run_stage(main)

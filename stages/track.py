@@ -1,0 +1,70 @@
+"""Log the result to MLflow. Tracking never fails a run: what went wrong is written down instead."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from stages import artifacts
+from stages.errors import run_stage
+from stages.settings import PerTask, Settings, load_settings
+from stages.tracking import Child, Result, digest_of, flatten, log_result
+
+
+def main() -> None:
+    """Write the run's id, or why there is none."""
+    settings = load_settings()
+    if not settings.tracking.enabled:
+        _write(None, "tracking.enabled is false")
+        return
+    try:
+        run_id = log_result(_result(settings), settings.tracking.experiment)
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        _write(None, f"{reason}; `dvc repro -f -s track` tries again")
+    else:
+        _write(run_id, f"logged to experiment {settings.tracking.experiment}")
+
+
+def _write(run_id: str | None, reason: str) -> None:
+    artifacts.write_json(artifacts.TRACKED_RUN, {"run_id": run_id, "reason": reason})
+    print(f"MLflow run: {run_id or 'none'} ({reason})")
+
+
+def _result(settings: Settings) -> Result:
+    steps = settings.pruning.steps
+    records = {step: artifacts.read_json(artifacts.step_metrics(step)) for step in steps}
+    summary = artifacts.read_json(artifacts.SUMMARY)
+    params = dict(flatten(settings_in_use(settings)))
+    weights = {step: record["weights"] for step, record in records.items()}
+    return Result(
+        digest=digest_of({"params": params, "weights": weights, "selected": summary["selected"]}),
+        name=f"{settings.task} target {settings.pruning.target:g}",
+        params=params,
+        metrics=_numbers(summary),
+        histories={"finetune": artifacts.read_csv(artifacts.DENSE_MODEL / artifacts.HISTORY)},
+        children=[
+            Child(step, _numbers(record), record["histories"]) for step, record in records.items()
+        ],
+        folders={"figures": artifacts.FIGURES, "model": artifacts.SELECTED_MODEL},
+        files=[artifacts.SUMMARY, artifacts.STEPS_TABLE, artifacts.REPORT],
+        tags={"selected": str(summary["selected"]), "reason": str(summary["reason"])},
+    )
+
+
+def settings_in_use(settings: Settings) -> dict[str, Any]:
+    """The settings without other tasks' parts, and without how they are tracked."""
+    tree = settings.model_dump(mode="json", exclude={"tracking"})
+    for name in type(settings).model_fields:
+        if isinstance(getattr(settings, name), PerTask):
+            tree[name] |= tree[name].pop(settings.task)
+            for task in getattr(PerTask, "model_fields", {}):
+                tree[name].pop(task, None)
+    return tree
+
+
+def _numbers(tree: Mapping[str, Any]) -> dict[str, float]:
+    leaves = flatten({k: v for k, v in tree.items() if k != "histories"})
+    return {name: float(value) for name, value in leaves if isinstance(value, bool | int | float)}
+
+
+if __name__ == "__main__":
+    run_stage(main)
