@@ -11,6 +11,7 @@ from stages.measuring.cost import count_macs, count_parameters, median_latency_m
 from stages.measuring.criterion import judge
 from stages.networks.saved import WEIGHTS, load_network
 from stages.tasks.choose import task_of
+from stages.training.device import device_for
 
 
 def main() -> None:
@@ -20,6 +21,8 @@ def main() -> None:
     folder = artifacts.model_path(step.name)
     network, about = load_network(folder)
     dense, _ = load_network(artifacts.DENSE_MODEL)
+    device = device_for(settings.training)
+    network, dense = network.to(device), dense.to(device)
     quality, dense_quality = task.validate(network), task.validate(dense)
     baseline = task.validate_baseline()
     keeps, reason = judge(
@@ -33,6 +36,7 @@ def main() -> None:
     parameters, initial = count_parameters(network), count_parameters(dense)
     record = {
         "schema": 1,
+        "device": device.type,
         "quality": quality,
         "dense_quality": dense_quality,
         "baseline_quality": baseline,
@@ -52,7 +56,7 @@ def main() -> None:
     }
     artifacts.write_json(artifacts.step_metrics(step.name), record)
     artifacts.write_json(artifacts.verdict_path(step.name), {"keeps_criterion": keeps})
-    print(f"{step.name}: {'keeps' if keeps else 'fails'} the criterion: {reason}")
+    print(f"{step.name} {'keeps' if keeps else 'fails'} the criterion: {reason}")
 
 
 def _learned(step: Step) -> dict[str, Any]:

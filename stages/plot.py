@@ -77,7 +77,8 @@ def _channels() -> Figure:
 def _training(task: Task, records: Records) -> Figure:
     histories = [("finetune", DENSE, artifacts.read_csv(artifacts.DENSE_MODEL / artifacts.HISTORY))]
     for step, record in records.items():
-        histories += [(kind, step, rows) for kind, rows in record["histories"].items()]
+        kept = record["histories"]
+        histories += [(kind, step, kept[kind]) for kind in ("sparsify", "recover") if kind in kept]
     return curves_figure(curves_from(histories), _axis(task))
 
 

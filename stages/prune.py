@@ -22,6 +22,7 @@ from stages.errors import UserError, run_stage
 from stages.measuring.cost import count_parameters
 from stages.networks.saved import save_network
 from stages.tasks.choose import task_of
+from stages.training.device import device_for
 from stages.training.loop import seed_everything
 
 
@@ -37,9 +38,11 @@ def main() -> None:
     subject, task = load_subject(source), task_of(settings)
     importance = rank(subject, planned["importance"], task, settings.training, f"prune {step.name}")
     chosen = choose_for(subject, importance, planned)
-    before = task.validate(subject.network)
+    device = device_for(settings.training)
+    before = task.validate(subject.network.to(device))
+    subject.network.to("cpu")
     report = _remove(subject, chosen)
-    after = task.validate(subject.network)
+    after = task.validate(subject.network.to(device))
     removed = combine(subject.dense_graph, subject.removed, chosen)
     about = replace(
         subject.about.after(f"prune {step.name}"),

@@ -32,7 +32,7 @@ def smallest_that_keeps(records: Mapping[str, Mapping[str, Any]]) -> tuple[str, 
         told = "; ".join(f"{name} {record['reason']}" for name, record in records.items())
         return DENSE, f"no step keeps the criterion ({told})"
     name = min(keeping, key=lambda n: keeping[n]["parameters"])
-    return name, f"the smallest that keeps the criterion: it {keeping[name]['reason']}"
+    return name, f"the smallest that keeps the criterion: {keeping[name]['reason']}"
 
 
 def _row(step: str, record: Mapping[str, Any]) -> dict[str, Any]:

@@ -85,18 +85,28 @@ class Training(Section):
 
 
 class Phase(Section):
-    """A phase of training: `epochs` of `iterations` each, with a validation after every epoch."""
+    """A phase of training: `epochs` of `iterations` each, with a validation after every epoch.
 
-    epochs: Count
+    Zero epochs keep the weights as they are.
+    """
+
+    epochs: Annotated[int, Field(ge=0)]
     iterations: Count
     learning_rate: Positive
 
 
+class Ceilings(Section):
+    """The largest penalty of each regime, in units of weight decay."""
+
+    growing: Positive
+    selected: Positive
+
+
 class Sparsity(Section):
-    """Sparsity learning; penalties are in units of weight decay."""
+    """Sparsity learning: penalties grow in `grow_epochs` and are held in `hold_epochs`."""
 
     regime: Literal["growing", "selected", "none"]
-    ceiling: Positive
+    ceiling: Ceilings
     iterations: Count
     grow_epochs: Count
     hold_epochs: Annotated[int, Field(ge=0)]

@@ -66,10 +66,12 @@ def _learn(settings: Settings, step: Step, subject: Subject, visible: Mapping[st
     importance = rank(subject, seen["importance"], task, settings.training, plan.phase)
     if visible["regime"] == "growing":
         free = [g.name for g in subject.graph.groups if not is_protected(g, seen["protect"])]
-        ceilings = relative_ceilings({name: importance[name] for name in free}, sparsity.ceiling)
+        ceilings = relative_ceilings(
+            {name: importance[name] for name in free}, sparsity.ceiling.growing
+        )
     else:
         selected = choose_for(subject, importance, seen)
-        ceilings = selected_ceilings(subject.graph, selected, sparsity.ceiling)
+        ceilings = selected_ceilings(subject.graph, selected, sparsity.ceiling.selected)
         finished = _close_to_zero(subject, selected, sparsity)
     penalty = GrowingPenalty(
         network, subject.graph, ceilings, sparsity.grow_epochs * sparsity.iterations

@@ -16,44 +16,52 @@ from stages.networks.saved import load_network
 from stages.settings import CONTROLS, load_settings
 from stages.tasks.choose import task_of
 from stages.tasks.task import Task
-
-Row = Mapping[str, float | str]
+from stages.training.device import device_for
 
 
 def main() -> None:
     """Write the summary, the table of test items, and examples for the report."""
     settings = load_settings()
-    task = task_of(settings)
+    task, device = task_of(settings), device_for(settings.training)
+    folders = _model_folders()
+    loaded = {name: load_network(folder) for name, folder in folders.items()}
+    networks = {name: network.to(device) for name, (network, _) in loaded.items()}
+    rows = task.test(networks)
+    models: dict[str, dict[str, Any]] = {task.baseline_name: _means(rows, task.baseline_name)}
+    for name, costs in _costs(task, networks, folders).items():
+        models[name] = {**_means(rows, name), **costs, "iterations": loaded[name][1].iterations}
+    artifacts.write_csv(artifacts.TEST_TABLE, rows)
+    with artifacts.fresh_folder(artifacts.CROPS) as folder:
+        task.show({name: networks[name] for name in ("dense", "pruned")}, folder)
+    summary = _summary(task, models) | {"device": device.type}
+    artifacts.write_json(artifacts.SUMMARY, rounded(summary))
+    name = task.quality.name
+    print(f"test: {name} dense {models['dense'][name]:.3f}, pruned {models['pruned'][name]:.3f}")
+
+
+def _model_folders() -> dict[str, Path]:
+    """Folders of the dense and the selected model, and of the controls that were trained."""
     folders = {"dense": artifacts.DENSE_MODEL, "pruned": artifacts.SELECTED_MODEL}
     for control in CONTROLS:
         folder = artifacts.control_path(control)
         if artifacts.read_json(folder / artifacts.CONTROL)["trained"]:
             folders[control] = folder
-    networks = {name: load_network(folder)[0] for name, folder in folders.items()}
-    iterations = {name: load_network(folder)[1].iterations for name, folder in folders.items()}
-    rows = task.test(networks)
-    costs = _costs(task, networks, folders)
-    models = {
-        name: _means(rows, name) | costs.get(name, {}) for name in (task.baseline_name, *networks)
-    }
-    for name in networks:
-        models[name]["iterations"] = iterations[name]
+    return folders
+
+
+def _summary(task: Task, models: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What was selected and why, what it removed, lost and gained, and every model's figures."""
     selection = artifacts.read_json(artifacts.SELECTED_MODEL / artifacts.SELECTION)
-    name = task.quality.name
-    dense, pruned = models["dense"], models["pruned"]
-    summary = {
+    name, quality = task.quality.name, task.quality
+    dense, pruned, baseline = (models[key] for key in ("dense", "pruned", task.baseline_name))
+    return {
         "selected": selection["selected"],
         "reason": selection["reason"],
         "share_removed": 1 - pruned["parameters"] / dense["parameters"],
-        f"lost_{name}": task.quality.loss(dense[name], pruned[name]),
-        f"gained_{name}": task.quality.loss(pruned[name], models[task.baseline_name][name]),
+        f"lost_{name}": quality.loss(dense[name], pruned[name]),
+        f"gained_{name}": quality.loss(pruned[name], baseline[name]),
         **models,
     }
-    artifacts.write_csv(artifacts.TEST_TABLE, rows)
-    with artifacts.fresh_folder(artifacts.CROPS) as folder:
-        task.show({n: networks[n] for n in ("dense", "pruned")}, folder)
-    artifacts.write_json(artifacts.SUMMARY, rounded(summary))
-    print(f"test: {name} dense {dense[name]:.3f}, pruned {pruned[name]:.3f}")
 
 
 def _means(rows: list[dict[str, float | str]], model: str) -> dict[str, Any]:

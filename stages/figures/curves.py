@@ -64,5 +64,7 @@ def curves_figure(curves: Sequence[Curve], axis: str) -> Figure:
 
 def _focus(axes: Axes, values: Sequence[float]) -> None:
     """Leave untrained starts out of the range, so that differences between phases show."""
+    if not values:
+        return
     margin = 0.1 * (max(values) - min(values) or 1.0)
     axes.set_ylim(min(values) - margin, max(values) + margin)

@@ -41,7 +41,7 @@ def dependency_figure(graph: Mapping[str, Any]) -> Figure:
     axes.set(xlabel="pruning group (units)", ylabel="layer")
     axes.set_title("Dependency graph: removing a unit of a column touches its rows")
     handles = [Patch(color=colour, label=role) for role, colour in ROLES.items()]
-    axes.legend(handles=handles, loc="upper right", fontsize=8, framealpha=1)
+    axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1, 1), fontsize=8)
     return figure
 
 

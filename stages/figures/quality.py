@@ -24,16 +24,20 @@ def quality_figure(
     axes.axhline(first["dense_quality"], color=DENSE, lw=1.2, label="dense")
     axes.axhline(limit, color=LIMIT, ls="--", lw=1.2, label="criterion")
     axes.axhline(first["baseline_quality"], color=BASELINE, ls=":", lw=1.6, label=baseline_name)
-    cut = [record["removal"]["quality_after"] for record in done.values()]
+    learned, cut = (
+        [record["removal"][key] for record in done.values()]
+        for key in ("quality_before", "quality_after")
+    )
+    axes.plot(left[1:], learned, "^", color=SPARSE, ms=7, label="after sparsity learning")
     axes.plot(left[1:], cut, "v:", color=SPARSE, ms=8, lw=1, label="after removal, before recovery")
     axes.plot(left, after, "o-", color=PRUNED, ms=7, label="after recovery")
     for step, share, quality in zip(done, left[1:], after[1:], strict=True):
         axes.annotate(step, (share, quality), (0, 9), textcoords="offset points", ha="center")
-    axes.set(xlabel="share of parameters left", ylabel=axis, title="What removal cost")
+    axes.set(xlabel="share of parameters left", ylabel=axis, title="Quality by parameters left")
     axes.set_xlim(1.04, max(0.0, min(left) - 0.06))
-    low, high = _range([*after, limit, first["baseline_quality"], *cut])
+    low, high = _range([*after, limit, first["baseline_quality"], *learned, *cut])
     axes.set_ylim(low, high)
-    axes.legend(loc="lower left", fontsize=9)
+    axes.legend(loc="best", fontsize=9)
     return figure
 
 

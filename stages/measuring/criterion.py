@@ -18,9 +18,6 @@ def judge(
 ) -> tuple[bool, str]:
     """Whether `value` keeps the criterion, and why, in words."""
     limit = threshold(criterion, quality, dense, baseline)
-    keeps = not quality.better(limit, value)
-    verb = "keeps" if keeps else "misses"
-    return keeps, (
-        f"{verb} the limit of {limit:.3f} {quality.unit} on validation with {value:.3f} "
-        f"{quality.unit} (dense {dense:.3f})"
+    return not quality.better(limit, value), (
+        f"{value:.3f} {quality.unit} on validation, where {limit:.3f} is needed (dense {dense:.3f})"
     )

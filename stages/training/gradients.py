@@ -6,7 +6,7 @@ from torch.utils.data import DataLoader
 
 from stages.settings import Training
 from stages.tasks.task import Task
-from stages.training.loop import accelerator_for
+from stages.training.device import device_for
 
 BATCHES = 10
 
@@ -15,7 +15,7 @@ def loss_gradients(
     network: nn.Module, task: Task, training: Training, phase: str
 ) -> dict[str, Tensor]:
     """Mean gradient of every parameter over a few batches; weights and statistics stay."""
-    device = accelerator_for(training).device
+    device = device_for(training)
     network.to(device).eval()
     network.zero_grad()
     samples = task.samples(BATCHES * task.batch_size, phase)

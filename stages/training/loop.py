@@ -2,6 +2,7 @@
 
 import copy
 import math
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from tqdm import tqdm
 from stages.errors import UserError
 from stages.settings import Training
 from stages.tasks.task import Task
+from stages.training.device import device_for
 
 Row = dict[str, int | float | str]
 Hook = Callable[[int, float], None]  # of the iteration, from 0, and its learning rate
@@ -92,6 +94,7 @@ def train(
 
 def seed_everything(seed: int) -> None:
     """Make a run repeatable: equal seeds give equal weights on the same machine."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
 
@@ -153,15 +156,10 @@ def accelerator_for(training: Training) -> Any:
     Raises:
         UserError: if the device is not on this machine.
     """
-    there: dict[str, Callable[[], bool]] = {
-        "cuda": torch.cuda.is_available,
-        "mps": torch.backends.mps.is_available,
-    }
-    if training.device in there and not there[training.device]():
-        raise UserError(f"training.device {training.device} is not on this machine: use auto")
+    device = device_for(training)
     from accelerate import Accelerator  # costs as much as importing torch, so only to train
 
-    return Accelerator(cpu=training.device == "cpu", mixed_precision=training.precision)
+    return Accelerator(cpu=device.type == "cpu", mixed_precision=training.precision)
 
 
 def _row(epoch: int, iterations: int, loss: float | str, quality: float, task: Task) -> Row:

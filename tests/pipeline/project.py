@@ -1,0 +1,119 @@
+"""The real pipeline, on a tiny configuration, in a folder of its own."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+CODE = ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", "stages", "data/own")
+
+TINY: dict[str, Any] = {
+    "data.upsampling.source": "folder",
+    "network.upsampling.factory": "espcn",
+    "network.upsampling.arguments": {"width": 8, "scale": 2},
+    "batches.upsampling.size": 2,
+    "batches.upsampling.patch": 8,
+    "finetune.upsampling": {"epochs": 2, "iterations": 3, "learning_rate": 0.01},
+    "recovery.upsampling": {"epochs": 1, "iterations": 2, "learning_rate": 0.001},
+    "pruning.target": 0.5,
+    "pruning.steps": {"step1": "dense", "step2": "step1"},
+    "pruning.minimum_channels": 1,
+    "sparsity.upsampling.iterations": 2,
+    "sparsity.upsampling.grow_epochs": 1,
+    "criterion.upsampling.limit": 100.0,
+    "evaluation.upsampling.macs_frame": [32, 32],
+    "evaluation.upsampling.latency_frame": [16, 16],
+    "evaluation.upsampling.latency_runs": 1,
+}
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command did: stages that ran, stages from the run cache, all that it printed."""
+
+    code: int
+    stages: list[str]
+    cached: list[str]
+    text: str
+
+
+@dataclass(frozen=True)
+class Project:
+    folder: Path
+
+    def call(self, *command: str, **environment: str) -> Ran:
+        env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        env |= {"PYTHONDONTWRITEBYTECODE": "1", "DVC_NO_ANALYTICS": "1", **environment}
+        done = subprocess.run(
+            command, cwd=self.folder, env=env, text=True, capture_output=True, check=False
+        )
+        text = done.stdout + done.stderr
+        return Ran(
+            done.returncode,
+            re.findall(r"^Running stage '(.+)':", text, re.M),
+            re.findall(r"^Stage '(.+)' is cached", text, re.M),
+            text,
+        )
+
+    def edit(self, **values: Any) -> None:
+        """Set dotted names (with `__` for dots) in params.yaml."""
+        self.set({name.replace("__", "."): value for name, value in values.items()})
+
+    def set(self, values: dict[str, Any]) -> None:
+        yaml, path = YAML(), self.folder / "params.yaml"
+        tree = yaml.load(path.read_text())
+        for name, value in values.items():
+            *parents, key = name.split(".")
+            node = tree
+            for parent in parents:
+                node = node[parent]
+            node[key] = value
+        with path.open("w") as file:
+            yaml.dump(tree, file)
+
+    def repro(self) -> Ran:
+        ran = self.call("dvc", "repro")
+        assert ran.code == 0, ran.text
+        return ran
+
+
+def make_project(folder: Path) -> Project:
+    """Copy the code, set the tiny configuration, make pictures, and commit."""
+    for name in CODE:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, folder / name)
+    project = Project(folder)
+    project.set(TINY)
+    _write_pictures(folder / "data/own")
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for command in (
+        ["git", "init", "-q"],
+        ["dvc", "init", "-q"],
+        ["git", "add", "-f", "data/own"],
+        ["git", "add", "-A"],
+        [*git, "commit", "-qm", "tiny"],
+    ):
+        ran = project.call(*command)
+        assert ran.code == 0, ran.text
+    return project
+
+
+def _write_pictures(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        picture = cv2.GaussianBlur(rng.random((48, 64)), (0, 0), 1.5)
+        picture = cv2.normalize(picture, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+        cv2.imwrite(str(folder / f"p{number}.png"), picture)

@@ -1,0 +1,106 @@
+"""What the pipeline leaves behind."""
+
+import csv
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.pipeline.project import Project
+
+pytestmark = pytest.mark.slow
+
+
+def read(project: Project, path: str) -> dict:
+    return json.loads((project.folder / path).read_text())
+
+
+def test_parameters_fall_to_each_target(project: Project) -> None:
+    dense = read(project, "models/graph.json")["network"]["parameters"]
+    left = []
+    for name in ("step1", "step2"):
+        target = read(project, f"models/schedule/prune/{name}.json")["target"]
+        parameters = read(project, f"metrics/steps/{name}.json")["parameters"]
+        assert parameters <= (1 - target) * dense
+        left.append(parameters)
+    assert dense > left[0] > left[1]
+
+
+def test_summary_reports_models_and_baseline(project: Project) -> None:
+    summary = read(project, "metrics/summary.json")
+    assert summary["selected"] == "step2"
+    for model in ("bicubic", "dense", "pruned"):
+        assert {"psnr_db", "ssim"} <= summary[model].keys()
+    assert {"parameters", "macs", "latency_ms", "bytes"} <= summary["pruned"].keys()
+    assert summary["pruned"]["parameters"] < summary["dense"]["parameters"]
+    assert "longer" not in summary, "controls are off by default"
+
+
+def test_quality_around_removal_is_recorded(project: Project) -> None:
+    with (project.folder / "metrics/steps.csv").open() as file:
+        for row in csv.DictReader(file):
+            assert float(row["quality_before_removal"]) > 0
+            assert float(row["quality_after_removal"]) > 0
+
+
+def test_report_is_self_contained_and_figures_exist(project: Project) -> None:
+    page = (project.folder / "metrics/report.html").read_text()
+    assert 'src="http' not in page
+    assert "href=" not in page
+    figures = {path.name for path in (project.folder / "metrics/figures").iterdir()}
+    assert figures == {
+        "quality.png", "channels.png", "training.png", "crops.png", "dependencies.png",
+    }  # fmt: skip
+    shown = project.call("dvc", "plots", "show")
+    assert shown.code == 0, shown.text
+
+
+def test_failed_criterion_is_passed_on_and_dense_selected(project: Project) -> None:
+    project.edit(criterion__upsampling={"rule": "share", "limit": 2.0})
+    text = project.repro().text
+    assert "step2: step1 failed the criterion; its model is passed on untouched" in text
+    first, second = (read(project, f"metrics/steps/{name}.json") for name in ("step1", "step2"))
+    assert second["passed_on"]
+    assert second["parameters"] == first["parameters"]
+    assert second["weights"] == first["weights"]
+    summary = read(project, "metrics/summary.json")
+    assert summary["selected"] == "dense"
+    assert "no step keeps the criterion" in summary["reason"]
+    assert "did not hold" in (project.folder / "metrics/report.html").read_text()
+
+
+def test_controls_train_as_long_in_all(project: Project) -> None:
+    project.edit(controls__train=True)
+    project.repro()
+    summary = read(project, "metrics/summary.json")
+    total = summary["pruned"]["iterations"]
+    for control, like in (("longer", "dense"), ("scratch", "pruned")):
+        assert summary[control]["parameters"] == summary[like]["parameters"]
+        assert abs(summary[control]["iterations"] - total) <= 1
+
+
+def test_two_runs_give_equal_weights(project: Project) -> None:
+    before = (project.folder / "models/dense/weights.safetensors").read_bytes()
+    ran = project.call("python", "-m", "stages.finetune")
+    assert ran.code == 0, ran.text
+    assert (project.folder / "models/dense/weights.safetensors").read_bytes() == before
+
+
+def test_queued_experiments_keep_their_runs(fresh: Callable[[], Project]) -> None:
+    project = fresh()
+    queued = project.call("dvc", "exp", "run", "--queue", "-S", "pruning.target=0.4,0.5")
+    assert queued.code == 0, queued.text
+    ran = project.call("dvc", "exp", "run", "--run-all")
+    assert ran.code == 0, ran.text
+    count = (
+        "from mlflow import MlflowClient\n"
+        "client = MlflowClient('sqlite:///mlflow.db')\n"
+        "experiment = client.get_experiment_by_name('pruneline')\n"
+        "runs = client.search_runs([experiment.experiment_id])\n"
+        "parents = [r for r in runs if 'mlflow.parentRunId' not in r.data.tags]\n"
+        "print('targets', sorted(r.data.params['pruning.target'] for r in parents))\n"
+        "print('artifacts', all(client.list_artifacts(r.info.run_id, 'model') for r in parents))\n"
+    )
+    told = project.call("python", "-c", count).text
+    assert "targets ['0.4', '0.5']" in told
+    assert "artifacts True" in told

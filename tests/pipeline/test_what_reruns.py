@@ -1,0 +1,74 @@
+"""Editing a value reruns exactly what lies downstream of it."""
+
+import pytest
+
+from tests.pipeline.project import Project, Ran
+
+pytestmark = pytest.mark.slow
+
+END = {"select", "control@longer", "control@scratch", "summarise", "plot", "track"}
+# `select` gives the same model when only figures of other steps change, and then this may stay.
+MAY_STAY = {"control@longer", "control@scratch"}
+
+
+def step(name: str, *stages: str) -> set[str]:
+    return {f"{stage}@{name}" for stage in stages}
+
+
+ALL = ("sparsify", "prune", "recover", "evaluate")
+REST = ("prune", "recover", "evaluate")
+
+
+def assert_reran(ran: Ran, expected: set[str]) -> None:
+    assert set(ran.stages) | MAY_STAY == expected | MAY_STAY, ran.text
+
+
+def test_second_run_runs_nothing(project: Project) -> None:
+    ran = project.repro()
+    assert ran.stages == []
+    assert ran.cached == []
+
+
+def test_stage_list_has_every_step(project: Project) -> None:
+    listed = project.call("dvc", "stage", "list", "--name-only").text.split()
+    for name in ("step1", "step2"):
+        assert step(name, *ALL) <= set(listed)
+
+
+def test_target_reruns_from_the_first_removal_on(project: Project) -> None:
+    project.edit(pruning__target=0.6)
+    first = step("step1", *REST)
+    assert_reran(project.repro(), {"schedule"} | first | step("step2", *ALL) | END)
+
+    project.edit(pruning__target=0.5)
+    back = project.repro()
+    assert back.stages == [], "the run cache must bring everything back"
+    assert "prune@step1" in back.cached
+
+
+def test_later_share_reruns_from_its_step_on(project: Project) -> None:
+    project.set({"pruning.schedule": "explicit", "pruning.shares": {"step1": 0.3, "step2": 0.5}})
+    project.repro()
+    project.edit(pruning__shares={"step1": 0.3, "step2": 0.6})
+    assert_reran(project.repro(), {"schedule"} | step("step2", *REST) | END)
+
+
+def test_later_share_reruns_sparsity_learning_that_may_see_it(project: Project) -> None:
+    project.set({"pruning.schedule": "explicit", "pruning.shares": {"step1": 0.3, "step2": 0.5}})
+    project.edit(sparsity__upsampling__regime="selected")
+    project.repro()
+    project.edit(pruning__shares={"step1": 0.3, "step2": 0.6})
+    assert_reran(project.repro(), {"schedule"} | step("step2", *ALL) | END)
+
+
+def test_recovery_reruns_from_the_first_recovery_on(project: Project) -> None:
+    project.edit(recovery__upsampling__learning_rate=0.002)
+    first = step("step1", "recover", "evaluate")
+    assert_reran(project.repro(), first | step("step2", *ALL) | END)
+
+
+def test_criterion_that_gives_the_same_verdicts_trains_nothing(project: Project) -> None:
+    project.edit(criterion__upsampling__limit=90.0)
+    ran = project.repro()
+    assert not any(name.startswith(("sparsify", "prune", "recover")) for name in ran.stages)
+    assert {"evaluate@step1", "evaluate@step2"} <= set(ran.stages)
