@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 from ruamel.yaml import YAML
 
 from stages import artifacts
@@ -130,6 +131,12 @@ def refused() -> Refused:
             assert str(word) in message
 
     return expect
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """Networks this small are faster without threads that wait for each other."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

@@ -31,6 +31,10 @@ def picture(height: int, width: int, bits: int = 8, low: Any = None) -> Picture:
     return Picture("subject", on_grid(texture(height, width), bits), bits, low)
 
 
+def flat(parts: dict[str, list[Any]]) -> list[Any]:
+    return [one for part in parts.values() for one in part]
+
+
 def save(path: Path, height: int = 40, width: int = 50) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), (255 * texture(height, width)).astype(np.uint8))
@@ -164,7 +168,7 @@ def test_folders_that_cannot_be_used_are_refused(tmp_path: Path, refused: Any) -
 def test_a_split_is_seeded_disjoint_and_complete(count: int, shares: tuple[float, float]) -> None:
     names = [f"p{number:02}" for number in range(count)]
     parts = split_names(names, *shares, seed=3)
-    assert sorted(sum(parts.values(), [])) == names
+    assert sorted(flat(parts)) == names
     assert all(parts.values())
     assert parts == split_names(names[::-1], *shares, seed=3)
     if count == 20:
@@ -176,7 +180,7 @@ def test_given_pairs_need_partners_of_the_right_size(tmp_path: Path, refused: An
     for name in "abc":
         save(tmp_path / f"high/{name}.png", 40, 48)
         save(tmp_path / f"low/{name}.png", 20, 24)
-    pictures = sum(folder_pictures(tmp_path, 0.2, 0.2, 1).values(), [])
+    pictures = flat(folder_pictures(tmp_path, 0.2, 0.2, 1))
     kept = as_pair(pictures[0], 2, "bicubic")
     assert np.array_equal(kept.low, read_luma(tmp_path / f"low/{kept.name}.png")[0])
     for scale in (1, 4):
@@ -215,7 +219,7 @@ def test_the_packaged_photographs() -> None:
     assert len(set.union(*names.values())) == sum(map(len, names.values())) == 15
     assert any({"motorcycle_left", "motorcycle_right"} <= part for part in names.values())
     folder = Path(skimage.data.__file__).parent
-    for one in sum(parts.values(), []):
+    for one in flat(parts):
         path = next(folder.glob(f"{one.name}.*"))
         width, height = Image.open(path).size
         halved = 2 if path.suffix == ".jpg" else 1
@@ -226,7 +230,7 @@ def test_the_packaged_photographs() -> None:
 def test_the_prepared_set_comes_back(prepared: Path, settings: Settings) -> None:
     parts = {part: read_pairs(prepared, part) for part in ("train", "validation", "test")}
     assert [len(pairs) for pairs in parts.values()] == [3, 1, 1]
-    for pair in sum(parts.values(), []):
+    for pair in flat(parts):
         original, bits = read_luma(settings.data.folder / f"{pair.name}.png")
         fresh = as_pair(Picture(pair.name, original, bits), 2, "bicubic")
         assert np.array_equal(pair.high, fresh.high)

@@ -46,7 +46,8 @@ def choose_units(
 ) -> dict[str, Indices]:
     """Take units in rising importance until at most `budget` parameters are left.
 
-    What the last unit frees too much is given back to the most important ones that fit.
+    What the last unit frees too much is given back to the most important ones that fit (scope
+    global).
 
     Returns positions of units by group. The count it stops at is exact: the sum over tensors of
     the product of kept axis lengths.
@@ -70,7 +71,9 @@ def choose_units(
             "protect less"
         )
     chosen: dict[str, list[Indices]] = {}
-    for portion in _give_back(taken, lengths, budget - total):
+    if limits.scope == "global":  # local: groups keep their proportions instead
+        taken = _give_back(taken, lengths, budget - total)
+    for portion in taken:
         chosen.setdefault(portion.group.name, []).append(portion.units)
     return {name: np.sort(np.concatenate(units)) for name, units in chosen.items()}
 

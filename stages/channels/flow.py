@@ -108,7 +108,7 @@ def trace(
     What depends on the network's input or makes its output is frozen: a pruned network takes and
     gives the same shapes.
     """
-    training = network.training
+    modes = [(module, module.training) for module in network.modules()]
     network.eval()
     nodes = Nodes(network)
     flow = Flow(nodes, rule_for)
@@ -121,5 +121,6 @@ def trace(
         if isinstance(tensor, Tensor):
             for facet in flow.facets(tensor):
                 flow.freeze(facet, "it reaches the network's output")
-    network.train(training)
+    for module, training in modes:
+        module.training = training
     return nodes, flow

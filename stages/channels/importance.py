@@ -32,10 +32,10 @@ def unit_importance(
         weight = parameter.detach().cpu().double()
         if kind == "mean":
             values[name] = weight.abs()
-        elif gradients is None:
-            values[name] = weight**2
-        else:
+        elif kind == "taylor" and gradients is not None:
             values[name] = (weight * gradients[name].cpu().double()) ** 2
+        else:
+            values[name] = weight**2
     return {group.name: _relative(_unit_values(group, values, kind)) for group in graph.groups}
 
 

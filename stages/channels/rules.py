@@ -14,6 +14,8 @@ from stages.channels.flow import Facets, Flow, Rule
 from stages.channels.nodes import NONE
 
 RULES: dict[str, Rule] = {}
+VIEWS = ("view", "_unsafe_view", "reshape", "_reshape_alias")
+PADS = {"im2col": 4, "constant_pad_nd": 1}  # how many arguments follow; the padding value does not
 
 
 def rule(*names: str) -> Callable[[Rule], Rule]:
@@ -105,7 +107,7 @@ def movement(
             facets.append(labels)
     if name in ("split", "split_with_sizes", "unbind"):
         _keep_parts_even(flow, [facets[0] for facets in moved])
-    if name in ("view", "_unsafe_view", "reshape", "_reshape_alias") and most == 1:
+    if name in VIEWS and most == 1:
         moved = [[_keep_split_even(flow, flow.facets(args[0])[0], moved[0][0])]]
     return moved
 
@@ -121,15 +123,21 @@ def _move(flow: Flow, operator: Any, name: str, args: Sequence[Any], number: int
         return labels(args[0]).clone()
     if name == "copy_":
         return labels(args[1]).expand(args[0].shape)
-    first = tree_map(labels, args[0])
-    rest = [NONE] if name == "constant_pad_nd" else list(args[2:])
-    moved_args = [first, *args[1:2], *rest]
+    first, rest = tree_map(labels, args[0]), list(args[1:])
+    if name in VIEWS:  # labels need not lie in memory as the activation does
+        return first.reshape(args[1])
+    if name in PADS:  # what pads is zero, so labels are moved up for NONE to be zero
+        padded = operator((first + 1).double(), *rest[: PADS[name]])
+        return padded.round().long() - 1
     try:
-        return operator(*moved_args)
+        return operator(first, *rest)
     except (RuntimeError, NotImplementedError):  # not for integers: labels are exact as float64
-        result = operator(tree_map(lambda t: t.double() if isinstance(t, Tensor) else t, first),
-                          *args[1:2], *rest)  # fmt: skip
-        return tree_map(lambda t: t.round().long() if isinstance(t, Tensor) else t, result)
+        result = operator(_each(first, Tensor.double), *rest)
+        return _each(result, lambda tensor: tensor.round().long())
+
+
+def _each(tree: Any, function: Callable[[Tensor], Tensor]) -> Any:
+    return tree_map(lambda leaf: function(leaf) if isinstance(leaf, Tensor) else leaf, tree)
 
 
 def _keep_parts_even(flow: Flow, parts: list[Tensor]) -> None:
@@ -204,12 +212,13 @@ def batch_norm(
 
 
 def varying(labels: Tensor, rank: int) -> set[int]:
-    """The axes along which labels differ, counted in a broadcast result of `rank` axes."""
-    offset = rank - labels.dim()
+    """The axes along which nodes differ, counted in a broadcast result of `rank` axes."""
+    offset, known = rank - labels.dim(), labels != NONE
+    lowest = labels.where(known, torch.iinfo(labels.dtype).max)
     return {
         axis + offset
         for axis, length in enumerate(labels.shape)
-        if length > 1 and bool((labels != labels.narrow(axis, 0, 1)).any())
+        if length > 1 and bool((lowest.amin(axis) < labels.amax(axis)).any())
     }
 
 

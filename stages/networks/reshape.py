@@ -64,7 +64,8 @@ def _reshape_module(module: nn.Module, replaced: Mapping[int, Tensor]) -> None:
 def _set_sizes(module: nn.Module, old: tuple[int, ...], new: tuple[int, ...]) -> None:
     if isinstance(module, _ConvNd):
         # A weight is (outputs, inputs / groups, ...); transposed, (inputs, outputs / groups, ...).
-        one_each = old[1] == 1 and module.groups > 1
+        # Noted once, as built: a grouped layer may come down to one channel a group later on.
+        one_each = module.__dict__.setdefault("one_each", old[1] == 1 and module.groups > 1)
         if one_each:  # depthwise: whole groups go
             module.groups = new[0] * module.groups // old[0]
         sizes = (new[0], new[1] * module.groups)

@@ -14,6 +14,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = make_project(tmp_path_factory.mktemp("once") / "project")
     first = project.repro()
     assert "finetune" in first.stages
+    project.commit()
     return project
 
 

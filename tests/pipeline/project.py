@@ -80,6 +80,13 @@ class Project:
         with path.open("w") as file:
             yaml.dump(tree, file)
 
+    def commit(self) -> None:
+        """Commit all that git does not ignore, as queued experiments need."""
+        git = ("git", "-c", "user.name=t", "-c", "user.email=t@example.org")
+        for command in (("git", "add", "-A"), (*git, "commit", "-qm", "tiny")):
+            ran = self.call(*command)
+            assert ran.code == 0, ran.text
+
     def repro(self) -> Ran:
         ran = self.call("dvc", "repro")
         assert ran.code == 0, ran.text
@@ -98,16 +105,10 @@ def make_project(folder: Path) -> Project:
     project = Project(folder)
     project.set(TINY)
     _write_pictures(folder / "data/own")
-    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
-    for command in (
-        ["git", "init", "-q"],
-        ["dvc", "init", "-q"],
-        ["git", "add", "-f", "data/own"],
-        ["git", "add", "-A"],
-        [*git, "commit", "-qm", "tiny"],
-    ):
+    for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["git", "add", "-f", "data/own"]):
         ran = project.call(*command)
         assert ran.code == 0, ran.text
+    project.commit()
     return project
 
 

@@ -85,4 +85,4 @@ def test_training(fresh: Callable[[], Project]) -> None:
     refused(project, "finetune", "none.safetensors", "missing")
     project.edit(network__upsampling__weights=None)
     project.edit(finetune__upsampling={"epochs": 1, "iterations": 9, "learning_rate": 1e30})
-    refused(project, "finetune", "finetune", "nan", "learning rate")
+    refused(project, "finetune", "finetune: the loss became", "learning rate")
