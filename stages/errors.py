@@ -8,7 +8,10 @@ TRACEBACK = "PRUNELINE_TRACEBACK"
 
 
 class UserError(Exception):
-    """Something the user can mend: says what is wrong, where, and what to do."""
+    """Something the user can mend: says in one line what is wrong, where, and what to do."""
+
+    def __init__(self, message: str):
+        super().__init__(" ".join(message.split()))
 
 
 def run_stage(main: Callable[[], None]) -> None:

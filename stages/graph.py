@@ -17,9 +17,7 @@ def main() -> None:
         "arguments": dict(about.arguments),
         "example_shape": list(about.example_shape),
         "parameters": count_parameters(network),
-        "layers": list(
-            dict.fromkeys(n.rpartition(".")[0] or n for n, _ in network.named_parameters())
-        ),
+        "layers": list(dict.fromkeys(n.rpartition(".")[0] or n for n in network.state_dict())),
     }
     artifacts.write_json(artifacts.GRAPH, graph_to_json(graph) | {"network": made_for})
     units = sum(group.units for group in graph.groups)

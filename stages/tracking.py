@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,8 +109,7 @@ def _open(
 
 def _log(client: "MlflowClient", experiment_id: str, result: Result) -> str:
     tags = dict(result.tags) | {RESULT_TAG: result.digest}
-    run_id = str(client.create_run(experiment_id, run_name=result.name, tags=tags).info.run_id)
-    try:
+    with _run(client, experiment_id, result.name, tags) as run_id:
         _log_numbers(client, run_id, result.metrics, result.histories, result.params)
         for place, folder in result.folders.items():
             client.log_artifacts(run_id, str(folder), place)
@@ -117,14 +117,23 @@ def _log(client: "MlflowClient", experiment_id: str, result: Result) -> str:
             client.log_artifact(run_id, str(file))
         for child in result.children:
             parent = {"mlflow.parentRunId": run_id}
-            made = client.create_run(experiment_id, run_name=child.name, tags=parent).info.run_id
-            _log_numbers(client, made, child.metrics, child.histories, {})
-            client.set_terminated(made)
+            with _run(client, experiment_id, child.name, parent) as child_id:
+                _log_numbers(client, child_id, child.metrics, child.histories, {})
+    return run_id
+
+
+@contextmanager
+def _run(
+    client: "MlflowClient", experiment_id: str, name: str, tags: dict[str, str]
+) -> Iterator[str]:
+    """Yield a new run's id; the run ends as finished, or as failed where something raises."""
+    run_id = str(client.create_run(experiment_id, run_name=name, tags=tags).info.run_id)
+    try:
+        yield run_id
     except BaseException:
         client.set_terminated(run_id, status="FAILED")
         raise
     client.set_terminated(run_id)
-    return run_id
 
 
 def _log_numbers(

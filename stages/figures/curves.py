@@ -51,7 +51,8 @@ def curves_figure(curves: Sequence[Curve], axis: str) -> Figure:
         trained = [
             (p, loss) for p, loss in zip(places, curve.losses, strict=True) if loss is not None
         ]
-        below.plot(*zip(*trained, strict=True), ".-", color=colour)
+        if trained:
+            below.plot(*zip(*trained, strict=True), ".-", color=colour)
         start = places[-1]
         for axes in (above, below):
             axes.axvline(start, color="#cccccc", lw=0.8)

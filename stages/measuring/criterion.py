@@ -18,6 +18,6 @@ def judge(
 ) -> tuple[bool, str]:
     """Whether `value` keeps the criterion, and why, in words."""
     limit = threshold(criterion, quality, dense, baseline)
-    return not quality.better(limit, value), (
+    return value == limit or quality.better(value, limit), (
         f"{value:.3f} {quality.unit} on validation, where {limit:.3f} is needed (dense {dense:.3f})"
     )

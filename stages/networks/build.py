@@ -1,14 +1,12 @@
 """Building a network from its name or a dotted path, and loading starting weights."""
 
 import importlib
-import pickle
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -37,11 +35,11 @@ def build_network(factory: str, arguments: Mapping[str, Any]) -> nn.Module:
         sys.path.insert(0, str(Path.cwd()))
     try:
         make = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, SyntaxError, TypeError, ValueError) as error:
         raise UserError(f"network {factory!r} cannot be imported: {error}") from error
     try:
         network = make(**arguments)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except Exception as error:  # whatever a user's own factory may raise
         raise UserError(f"network {factory!r} refuses {dict(arguments)}: {error}") from error
     if not isinstance(network, nn.Module):
         raise UserError(f"network {factory!r} returned {type(network).__name__}, not an nn.Module")
@@ -83,12 +81,15 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return dict(load_file(path))
         tree: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+    except Exception as error:  # damaged files raise almost anything, KeyError included
         reason = str(error).split("\n")[0]
         raise UserError(f"weights {path} are not readable as plain tensors: {reason}") from error
     for key in ("state_dict", "model", "params"):  # how training scripts commonly wrap them
         if isinstance(tree, dict) and isinstance(tree.get(key), dict):
             tree = tree[key]
-    if not (isinstance(tree, dict) and all(isinstance(v, Tensor) for v in tree.values())):
+    if not (
+        isinstance(tree, dict)
+        and all(isinstance(name, str) and isinstance(v, Tensor) for name, v in tree.items())
+    ):
         raise UserError(f"weights {path} hold no state dict (a mapping from names to tensors)")
     return tree

@@ -56,9 +56,14 @@ def load_network(folder: Path) -> tuple[nn.Module, About]:
     content = read_json(folder / DESCRIPTION)
     if content.pop("schema", None) != SCHEMA:
         raise UserError(f"{folder / DESCRIPTION} has another schema: run `dvc repro` again")
-    content["example_shape"] = tuple(content["example_shape"])
-    content["stages"] = tuple(content["stages"])
-    about = About(**content)
+    try:
+        content["example_shape"] = tuple(content["example_shape"])
+        content["stages"] = tuple(content["stages"])
+        about = About(**content)
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"{folder / DESCRIPTION} is damaged ({error}): run `dvc repro` again"
+        ) from error
     network = build_network(about.factory, about.arguments)
     try:
         tensors = load_file(folder / WEIGHTS)

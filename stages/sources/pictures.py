@@ -1,5 +1,6 @@
 """Pictures as luma: reading, resizing, and rounding to what a file can hold."""
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def read_luma(path: Path) -> tuple[Luma, int]:
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     data = np.fromfile(path, dtype=np.uint8)
     pixels = None
-    if len(data):
+    with contextlib.suppress(cv2.error):  # an empty file, or a size beyond all bounds
         pixels = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if pixels is None:
         raise UserError(f"picture {path} cannot be decoded: mend it or take it out of the folder")

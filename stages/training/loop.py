@@ -72,6 +72,7 @@ def train(
     """
     steps = _Steps(network, task, plan, training, after_step)
     outcome = Outcome(task.validate(network))
+    _refuse_nan(plan, 0, 0.0, outcome.quality)
     best = copy.deepcopy(network.state_dict())
     outcome.history.append(_row(0, 0, "", outcome.quality, task))
     with tqdm(total=plan.total, desc=plan.phase, unit="it", disable=None) as progress:
@@ -168,7 +169,9 @@ def _row(epoch: int, iterations: int, loss: float | str, quality: float, task: T
 
 def _refuse_nan(plan: Plan, epoch: int, loss: float, quality: float) -> None:
     if not (math.isfinite(loss) and math.isfinite(quality)):
+        advice = f"lower its learning rate ({plan.learning_rate}) or check the data"
+        if epoch == 0:
+            advice = "check the weights that it starts from, and the data"
         raise UserError(
-            f"{plan.phase}: the loss became {loss} and quality {quality} in epoch {epoch}: "
-            f"lower its learning rate ({plan.learning_rate}) or check the data"
+            f"{plan.phase}: the loss became {loss} and quality {quality} in epoch {epoch}: {advice}"
         )
