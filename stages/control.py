@@ -10,8 +10,10 @@ from dataclasses import replace
 from torch import nn
 
 from stages import artifacts
+from stages.channels.graph import from_runs, graph_from_json
+from stages.channels.removal import remove_channels
 from stages.errors import UserError, run_stage
-from stages.networks.build import build_network
+from stages.networks.build import build_network, load_weights
 from stages.networks.saved import About, load_network, save_network
 from stages.settings import CONTROLS, Settings, load_settings
 from stages.tasks.choose import task_of
@@ -34,20 +36,32 @@ def main() -> None:
 
 def _train(settings: Settings, control: str) -> None:
     seed_everything(settings.seed)
-    network, about = load_network(artifacts.SELECTED_MODEL)
-    total = about.iterations
-    if control == "longer":
-        network, about = build_network(about.factory, about.arguments), replace(about, removed={})
-    else:
-        initialise(network)
-    task, phase = task_of(settings), settings.of(settings.finetune)
-    epochs = max(1, round(total / phase.iterations))
-    plan = Plan(f"control {control}", epochs, round(total / epochs), phase.learning_rate)
+    chosen, phase = settings.of(settings.network), settings.of(settings.finetune)
+    _, about = load_network(artifacts.SELECTED_MODEL)
+    network = build_network(about.factory, about.arguments)
+    if control == "scratch":
+        _shape_like(network, about)
+    elif chosen.weights:
+        load_weights(network, chosen.weights)
+    task, epochs = task_of(settings), round(about.iterations / phase.iterations)
+    each = round(about.iterations / epochs) if epochs else phase.iterations
+    plan = Plan(f"control {control}", epochs, each, phase.learning_rate)
     outcome = train(network, task, plan, settings.training)
-    about = replace(about, stages=(f"control {control}",), iterations=outcome.iterations)
+    removed = about.removed if control == "scratch" else {}
+    about = replace(about, stages=(plan.phase,), iterations=outcome.iterations, removed=removed)
     _save(control, network, about, outcome.history)
     quality = task.quality
     print(f"control {control}: {quality.label} {outcome.quality:.3f} {quality.unit} on validation")
+
+
+def _shape_like(network: nn.Module, about: About) -> None:
+    """Give a fresh network the selected one's shape, and every layer fresh weights for it."""
+    graph = graph_from_json(artifacts.read_json(artifacts.GRAPH))
+    remove_channels(network, graph, {n: from_runs(runs) for n, runs in about.removed.items()})
+    for module in network.modules():
+        reset = getattr(module, "reset_parameters", None)
+        if callable(reset):
+            reset()
 
 
 def _save(control: str, network: nn.Module, about: About, history: list[Row]) -> None:
@@ -55,14 +69,6 @@ def _save(control: str, network: nn.Module, about: About, history: list[Row]) ->
         save_network(folder, network, about)
         artifacts.write_csv(folder / artifacts.HISTORY, history)
         artifacts.write_json(folder / artifacts.CONTROL, {"trained": True})
-
-
-def initialise(network: nn.Module) -> None:
-    """Give every layer fresh weights for the shape it has now."""
-    for module in network.modules():
-        reset = getattr(module, "reset_parameters", None)
-        if callable(reset):
-            reset()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ class UserError(Exception):
     """Something the user can mend: says in one line what is wrong, where, and what to do."""
 
     def __init__(self, message: str):
-        super().__init__(" ".join(message.split()))
+        super().__init__(" ".join(message.splitlines()))
 
 
 def run_stage(main: Callable[[], None]) -> None:

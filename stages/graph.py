@@ -1,5 +1,7 @@
 """Build the dependency graph and its pruning groups."""
 
+from torch import nn
+
 from stages import artifacts
 from stages.channels.dependencies import build_graph
 from stages.channels.graph import graph_to_json
@@ -17,13 +19,21 @@ def main() -> None:
         "arguments": dict(about.arguments),
         "example_shape": list(about.example_shape),
         "parameters": count_parameters(network),
-        "layers": list(dict.fromkeys(n.rpartition(".")[0] or n for n in network.state_dict())),
+        "layers": _layers(network),
     }
     artifacts.write_json(artifacts.GRAPH, graph_to_json(graph) | {"network": made_for})
     units = sum(group.units for group in graph.groups)
     print(f"graph: {len(graph.groups)} groups of {units} units; {len(graph.frozen)} frozen axes")
     for frozen in graph.frozen:
         print(f"  frozen {frozen.tensor} axis {frozen.axis} ({frozen.count}): {frozen.reason}")
+
+
+def _layers(network: nn.Module) -> list[str]:
+    """Modules that hold parameters or buffers, in network order."""
+    tensors = [*network.named_parameters(), *network.named_buffers()]
+    names = dict.fromkeys(name.rpartition(".")[0] or name for name, _ in tensors)
+    order = {name: place for place, (name, _) in enumerate(network.named_modules())}
+    return sorted(names, key=lambda name: order.get(name, 0))
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def _training(task: Task, records: Records) -> Figure:
     for step, record in records.items():
         kept = record["histories"]
         histories += [(kind, step, kept[kind]) for kind in ("sparsify", "recover") if kind in kept]
-    return curves_figure(curves_from(histories), _axis(task))
+    return curves_figure(curves_from(histories, task.quality.name), _axis(task))
 
 
 def _crops(task: Task) -> Figure:

@@ -12,6 +12,8 @@ from ruamel.yaml.error import YAMLError
 from stages.errors import UserError
 
 PARAMS = Path("params.yaml")
+# What else is in models/, so no step can be called so.
+RESERVED = {"pruned", "sparsified", "unrecovered", "controls", "schedule", "verdicts"}
 DENSE = "dense"  # the name of the model that the first step starts from
 CONTROLS = ("longer", "scratch")
 
@@ -27,7 +29,7 @@ T = TypeVar("T")
 class Section(BaseModel):
     """A section of `params.yaml`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class PerTask(Section, Generic[T]):
@@ -129,8 +131,9 @@ def _chain(steps: dict[str, str]) -> None:
     """Refuse a mapping that is not one chain from the dense model, in the order written."""
     if not steps:
         raise ValueError("needs at least one step, such as {step1: dense}")
-    if DENSE in steps:
-        raise ValueError(f"a step cannot be called {DENSE}: that is the model to be pruned")
+    for name in steps:
+        if name == DENSE or name in RESERVED or not name.isidentifier():
+            raise ValueError(f"a step cannot be called {name!r}: use a name such as step1")
     for name, start in steps.items():
         if start != DENSE and start not in steps:
             raise ValueError(f"{name} starts from {start!r}, which is neither {DENSE} nor a step")
@@ -184,6 +187,12 @@ class Criterion(Section):
 
     rule: Literal["loss", "share", "gain"]
     limit: NotNegative
+
+    @model_validator(mode="after")
+    def _shares_ask_for_something(self) -> Self:
+        if self.rule != "loss" and self.limit == 0:
+            raise ValueError(f"limit: a {self.rule} of 0 asks for nothing")
+        return self
 
 
 class UpsamplingEvaluation(Section):

@@ -128,6 +128,7 @@ def test_a_table_comes_back(tmp_path: Path) -> None:
     ]
     write_csv(tmp_path / "table.csv", rows)
     read = read_csv(tmp_path / "table.csv")
+    assert b"\r" not in (tmp_path / "table.csv").read_bytes()
     assert read == [{key: str(value) for key, value in row.items()} for row in rows]
     write_csv(tmp_path / "again.csv", read)
     assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "table.csv").read_bytes()

@@ -120,7 +120,7 @@ def test_channels_are_drawn_for_all_groups(tmp_path: Path) -> None:
 
 def test_curves_follow_each_other(tmp_path: Path) -> None:
     histories = [("finetune", "dense", ROWS), ("sparsify", "step1", ROWS), ("recover", "a", ROWS)]
-    figure = curves_figure(curves_from(histories), "Y-PSNR")
+    figure = curves_figure(curves_from(histories, "psnr_db"), "Y-PSNR")
     above, below = figure.axes
     named = lines(above)
     assert [list(named[kind].get_xdata()) for kind, _, _ in histories] == [
@@ -133,7 +133,7 @@ def test_curves_follow_each_other(tmp_path: Path) -> None:
 
 
 def test_phases_without_epochs_have_no_loss_to_draw(tmp_path: Path) -> None:
-    figure = curves_figure(curves_from([("finetune", "dense", ROWS[:1])]), "Y-PSNR")
+    figure = curves_figure(curves_from([("finetune", "dense", ROWS[:1])], "psnr_db"), "Y-PSNR")
     below = figure.axes[1]
     assert not [line for line in below.lines if len(line.get_xdata()) == 1]
     assert ".-" not in [label.get_text() for label in below.get_yticklabels()]
@@ -163,16 +163,26 @@ class Bare(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.first, self.last = nn.Conv2d(1, 4, 3), nn.Conv2d(4, 1, 3)
-        self.norm, self.scale = (
-            nn.BatchNorm2d(4, affine=False),
-            nn.Parameter(torch.ones(1, 4, 1, 1)),
-        )
+        self.norm = nn.BatchNorm2d(4, affine=False)
+        self.scale = nn.Parameter(torch.ones(1, 4, 1, 1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.last(torch.relu(self.scale * self.norm(self.first(x))))
 
 
-@pytest.mark.parametrize("network", [ESPCN(4), Bare()], ids=["espcn", "bare"])
+class Unsaved(nn.Module):
+    """A layer that holds nothing but a buffer that is not saved."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last, self.shift = nn.Conv2d(1, 4, 3), nn.Conv2d(4, 1, 3), nn.Module()
+        self.shift.register_buffer("by", torch.ones(1, 4, 1, 1), persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(torch.relu(self.first(x) + self.shift.by))
+
+
+@pytest.mark.parametrize("network", [ESPCN(4), Bare(), Unsaved()], ids=["espcn", "bare", "unsaved"])
 def test_dependencies_are_drawn_from_the_graph_file(
     network: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

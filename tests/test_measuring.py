@@ -28,7 +28,7 @@ LOWER = Quality("error", "Error", "%", higher_is_better=False)
         (nn.ConvTranspose2d(4, 2, 2, stride=2), (1, 4, 5, 6), 4 * 2 * 4 + 2, 4 * 2 * 4 * 30),
         (nn.Linear(7, 5), (3, 7), 7 * 5 + 5, 3 * 7 * 5),
         (nn.Linear(7, 5, bias=False), (2, 3, 7), 7 * 5, 2 * 3 * 7 * 5),
-        (nn.Sequential(nn.BatchNorm2d(4), nn.ReLU()), (1, 4, 5, 5), 8, 0),
+        (nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(4)), (1, 4, 5, 5), 8, 0),
     ],
 )
 def test_costs_of_layers(
@@ -85,6 +85,12 @@ def test_latency_is_measured_in_turns_for_all_networks() -> None:
     assert order == ["fast", "slow"] * 4  # one turn more, to warm up
     assert 0 < times["fast"] < times["slow"]
     assert times["slow"] >= 20
+
+
+def test_the_first_turn_is_not_counted() -> None:
+    network = Counting("slow at first", [], seconds=0.2)
+    network.register_forward_hook(lambda *_: setattr(network, "seconds", 0.0))
+    assert median_latency_ms({"it": network}, (2, 4), runs=1)["it"] < 100
 
 
 def test_saved_bytes_are_those_of_the_weights(tmp_path: Any) -> None:

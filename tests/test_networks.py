@@ -55,9 +55,10 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The current folder holds modules that are not on the import path yet."""
     (tmp_path / "own_networks.py").write_text(OWN)
     (tmp_path / "own_broken.py").write_text("def make(:\n")
+    (tmp_path / "own_raising.py").write_text("raise RuntimeError('no licence')\n")
     monkeypatch.chdir(tmp_path)
     yield tmp_path
-    for name in ("own_networks", "own_broken"):
+    for name in ("own_networks", "own_broken", "own_raising"):
         sys.modules.pop(name, None)
 
 
@@ -88,6 +89,7 @@ def test_an_own_network_is_found_in_the_current_folder(own: Path) -> None:
         (":Tied", {}, [":Tied"]),
         (".own_networks:Tied", {}, [".own_networks:Tied"]),
         ("own_broken:make", {}, ["own_broken", "line 1"]),
+        ("own_raising:make", {}, ["own_raising", "no licence"]),
         ("espcn", {"widht": 8}, ["espcn", "widht"]),
         ("drln", {"width": -1}, ["drln", "-1"]),
         ("espcn", {"width": "wide"}, ["espcn", "wide"]),

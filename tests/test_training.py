@@ -69,6 +69,7 @@ class Scripted:
         return loss if self.poison is None else loss * self.poison
 
     def validate(self, network: nn.Module) -> float:
+        network.eval()
         self.shown.append(copy.deepcopy(network.state_dict()))
         return self.script[len(self.shown) - 1]
 
@@ -116,6 +117,7 @@ def test_the_kept_state_is_the_best_of_all_epochs_from_0(
     assert [row["epoch"] for row in outcome.history] == [0, 1, 2, 3]
     assert [row["iteration"] for row in outcome.history] == [0, 4, 8, 12]
     assert outcome.iterations == 12
+    assert task.shown[-1]["1.num_batches_tracked"] == 12  # every iteration in training mode
 
 
 def test_training_fits_the_samples_of_its_phase() -> None:
@@ -171,8 +173,11 @@ def test_a_loss_or_quality_that_is_no_number_is_refused(refused: Any, value: flo
         run(Scripted([0] * 4, losses=value))
     with refused("recover step7", "epoch 2", "learning rate", "0.05"):
         run(Scripted([0, 1, value, 2]))
+
+
+def test_a_network_that_starts_without_a_quality_is_refused(refused: Any) -> None:
     with refused("recover step7", "epoch 0"):
-        run(Scripted([value, 1, 2, 3]))
+        run(Scripted([math.nan, 1, 2, 3]))
 
 
 @pytest.mark.parametrize("total", [1, 2, 7, 100, 1200])

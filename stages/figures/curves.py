@@ -21,11 +21,12 @@ class Curve:
     qualities: Sequence[float]
 
 
-def curves_from(histories: Sequence[tuple[str, str, Sequence[Mapping[str, str]]]]) -> list[Curve]:
-    """Read (kind, step, rows of a history) as curves; the quality is the last column."""
+def curves_from(
+    histories: Sequence[tuple[str, str, Sequence[Mapping[str, str]]]], quality: str
+) -> list[Curve]:
+    """Read (kind, step, rows of a history) as curves; `quality` names a column."""
     curves = []
     for kind, step, rows in histories:
-        quality = list(rows[0])[-1]
         curves.append(
             Curve(
                 kind,

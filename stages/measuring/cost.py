@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from stages.networks.saved import WEIGHTS
@@ -21,12 +21,19 @@ def count_parameters(network: nn.Module) -> int:
 def count_macs(network: nn.Module, shape: tuple[int, ...]) -> int:
     """Multiply-accumulates of convolutions and matrix products for an input of `shape`.
 
-    Counted on the meta device, so the size costs nothing.
+    Counted on the meta device, so the size costs nothing; a network that makes tensors on a
+    device of its own is run for real.
     """
-    ghost = copy.deepcopy(network).to("meta").eval()
+    try:
+        return _count_on(copy.deepcopy(network).to("meta"), torch.empty(shape, device="meta"))
+    except (RuntimeError, NotImplementedError):
+        return _count_on(network, torch.zeros(shape, device=next(network.parameters()).device))
+
+
+def _count_on(network: nn.Module, inputs: Tensor) -> int:
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
-        ghost(torch.empty(shape, device="meta"))
+        network.eval()(inputs)
     return int(counter.get_total_flops()) // 2
 
 

@@ -35,7 +35,7 @@ def build_network(factory: str, arguments: Mapping[str, Any]) -> nn.Module:
         sys.path.insert(0, str(Path.cwd()))
     try:
         make = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError, SyntaxError, TypeError, ValueError) as error:
+    except Exception as error:  # whatever a user's own module may raise
         raise UserError(f"network {factory!r} cannot be imported: {error}") from error
     try:
         network = make(**arguments)

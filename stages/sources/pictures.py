@@ -45,7 +45,10 @@ def read_luma(path: Path) -> tuple[Luma, int]:
     """
     # OpenCV reports a broken file on stderr in its own words; the error below says it once.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    data = np.fromfile(path, dtype=np.uint8)
+    try:
+        data = np.fromfile(path, dtype=np.uint8)
+    except OSError as error:
+        raise UserError(f"picture {path} cannot be read: {error.strerror}") from error
     pixels = None
     with contextlib.suppress(cv2.error):  # an empty file, or a size beyond all bounds
         pixels = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)

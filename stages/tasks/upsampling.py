@@ -60,7 +60,7 @@ class Upsampling:
         try:
             with torch.no_grad():
                 given = tuple(network.eval()(torch.zeros(self.example_shape)).shape)
-        except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+        except Exception as error:  # whatever a user's own forward pass may raise
             reason = str(error).split("\n")[0]
             raise UserError(
                 f"the network does not take luma of shape {self.example_shape}: {reason}"

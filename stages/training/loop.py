@@ -88,6 +88,7 @@ def train(
                 best = copy.deepcopy(network.state_dict())
             if finished and finished(epoch):
                 break
+    steps.unwrap()
     network.load_state_dict(best)
     network.to("cpu")
     return outcome
@@ -133,6 +134,10 @@ class _Steps:
             total += self._step()
             progress.update()
         return float(total) / self.plan.iterations
+
+    def unwrap(self) -> None:
+        """Take Accelerate's mixed precision off the network's forward again."""
+        self.accelerator.unwrap_model(self.network, keep_fp32_wrapper=False)
 
     def _step(self) -> Tensor:
         share = 1.0 if self.plan.constant_rate else rate(self.iteration, self.plan.total)

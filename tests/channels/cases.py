@@ -109,6 +109,9 @@ CASES = {
     "broadcast": Case(lambda: between(Join(torch.mul, conv(8, 1))),
                       reason="it is broadcast over other channels"),
     "normalised": stays("removing it would leave a layer empty", normalize),
+    "fixed map": stays("it meets a tensor of fixed size", lambda x: x + torch.ones(1, 8, 1, 1)),
+    "as wide as inside": Case(lambda: chain(head=conv(2, 8), tail=Join(nets.padded, conv(8, 3))),
+                              (), BREAKS + ": the output is"),
     "literal split": Case(lambda: halves(lambda x: x.split([2, 6], 1), 2, 6), (), BREAKS),
     "literal view": stays(BREAKS, lambda x: x.view(-1, 8, 64).view(-1, 8, 8, 8)),
     "literal count": stays(BREAKS, nets.asserting),
@@ -120,6 +123,8 @@ CASES = {
     "rolled": stays(CHANGES, lambda x: x.roll(1, 1)),
     "uneven chunks": Case(lambda: halves(lambda x: x.chunk(2, 1), 3, 2, width=5), (), BREAKS),
 }  # fmt: skip
+
+PRUNABLE = [name for name, case in CASES.items() if case.groups]
 
 
 @cache

@@ -142,6 +142,10 @@ def flattened() -> nn.Module:
                  act2=relu, tail=nn.Linear(10, 3))  # fmt: skip
 
 
+def padded(x: Tensor, y: Tensor) -> Tensor:
+    return torch.cat([y, torch.zeros_like(x)], 1)
+
+
 def asserting(x: Tensor) -> Tensor:
     """Stop without a word at any other width, as a bare `assert` does outside of pytest."""
     if x.shape[1] != 8:

@@ -131,12 +131,13 @@ def test_protected_groups_stay_whole(pattern: str) -> None:
     assert kept(graph, chosen) == {g.name: 1 if g.name in free else g.units for g in graph.groups}
 
 
-def test_where_all_is_protected_nothing_goes() -> None:
+def test_nothing_goes_where_nothing_must_or_may() -> None:
     graph, importance, shapes = subject("drln w8 m2 s3")
-    initial, limits = count(graph, shapes, {}), Limits(protect=("*.bias",))
-    assert choose_units(graph, importance, shapes, initial, limits) == {}
+    initial = count(graph, shapes, {})
+    for scope in ("global", "local"):
+        assert choose_units(graph, importance, shapes, initial, Limits(scope)) == {}
     with pytest.raises(UserError):
-        choose_units(graph, importance, shapes, initial - 1, limits)
+        choose_units(graph, importance, shapes, initial - 1, Limits(protect=("*.bias",)))
 
 
 def test_protecting_a_layer_protects_all_that_is_tied_to_it() -> None:

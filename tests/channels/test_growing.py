@@ -131,10 +131,9 @@ def test_selected_units_vanish_and_the_rest_stays_bit_for_bit(name: str) -> None
 def test_what_is_left_is_the_largest_share_of_a_selected_unit() -> None:
     network, graph = network_of("batch norm"), prepared("batch norm")[1]
     first = unit_norms(network, graph)
-    halved = {"head": first["head"] * np.array([1, 2, 4, 1, 1, 1, 1, 1]), "m2": first["m2"]}
-    assert largest_remaining(network, graph, {"head": np.array([1, 2])}, halved) == (
-        pytest.approx(0.5)
-    )
+    halved = {"head": first["head"] * np.array([1, 2, 4, 1, 1, 1, 1, 1]), "m2": first["m2"] * 10}
+    selected = {"head": np.array([2, 1]), "m2": np.array([0])}
+    assert largest_remaining(network, graph, selected, halved) == pytest.approx(0.5)
     assert largest_remaining(network, graph, {}, first) == 0
 
 

@@ -94,7 +94,8 @@ def test_queued_experiment_keeps_its_run(project: Project) -> None:
         "from mlflow import MlflowClient\n"
         "client = MlflowClient('sqlite:///mlflow.db')\n"
         "experiment = client.get_experiment_by_name('pruneline')\n"
-        "runs = client.search_runs([experiment.experiment_id], \"params.`pruning.target` = '0.4'\")\n"
+        "wanted = \"params.`pruning.target` = '0.4'\"\n"
+        "runs = client.search_runs([experiment.experiment_id], wanted)\n"
         "print('runs', len(runs))\n"
         "print('model', [a.path for a in client.list_artifacts(runs[0].info.run_id, 'model')])\n"
     )
