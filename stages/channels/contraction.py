@@ -10,7 +10,7 @@ from stages.channels.nodes import NONE
 from stages.channels.rules import rule, varying, without_rule
 
 
-@rule("convolution", "_convolution", "mkldnn_convolution")
+@rule("convolution", "_convolution")
 def convolution(
     flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
 ) -> list[Facets]:

@@ -14,7 +14,7 @@ from stages.channels import contraction  # noqa: F401 (registers its rules)
 from stages.channels.flow import Flow, trace
 from stages.channels.graph import FOLLOWS, MAKES, READS, Frozen, Graph, Group, Slice
 from stages.channels.nodes import Nodes
-from stages.channels.probe import probe
+from stages.channels.probe import probe, stirred
 from stages.channels.rules import rule_for
 
 Unit = dict[tuple[str, int], list[int]]  # indices by tensor and axis
@@ -136,7 +136,8 @@ def _probed(
 ) -> Graph:
     """Freeze the groups that do not survive a removal, with the error as the reason."""
     graph = Graph(tuple(groups), ())
-    failed = {group.name: probe(network, example, graph, group) for group in groups}
+    tried = stirred(network)
+    failed = {group.name: probe(tried, example, graph, group) for group in groups}
     kept = tuple(group for group in groups if failed[group.name] is None)
     more = [
         Frozen(part.tensor, part.axis, part.indices.size, reason)

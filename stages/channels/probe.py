@@ -39,6 +39,19 @@ def _trials(units: int) -> list[NDArray[np.int64]]:
     return [*ends, every[: units // 2], every[-(units // 2) :], every[: units - 1 : 2], every[1::2]]
 
 
+def stirred(network: nn.Module) -> nn.Module:
+    """A copy with parameters drawn anew: no silent weight may hide what a removal breaks."""
+    copied, generator = copy.deepcopy(network), torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in copied.parameters():
+            if parameter.dim() > 1:
+                spread = (2 / parameter[0].numel()) ** 0.5
+                parameter.normal_(0, spread, generator=generator)
+            else:
+                parameter.uniform_(0.5, 1.5, generator=generator)
+    return copied
+
+
 def masking_error(network: nn.Module, example: Tensor, graph: Graph, removed: Removed) -> float:
     """Relative error of the network without the units against the network with them masked.
 

@@ -1,5 +1,6 @@
 """Removing units from a network, and silencing them instead, to compare."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -64,9 +65,12 @@ def mask_channels(
 
 
 def relative_error(one: Tensor, other: Tensor) -> float:
-    """Largest difference of two outputs, as a share of the largest value of `other`."""
-    largest = float(other.abs().max())
-    return float((one - other).abs().max()) / max(largest, 1e-12)
+    """Largest difference of two outputs, as a share of the largest value of `other`.
+
+    Infinite where either holds what is no finite number: that proves nothing.
+    """
+    error = float((one - other).abs().max()) / max(float(other.abs().max()), 1e-12)
+    return error if math.isfinite(error) else math.inf
 
 
 def _first_names(network: nn.Module) -> dict[str, str]:

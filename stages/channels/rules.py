@@ -213,6 +213,8 @@ def batch_norm(
 
 def varying(labels: Tensor, rank: int) -> set[int]:
     """The axes along which nodes differ, counted in a broadcast result of `rank` axes."""
+    # An axis that was expanded holds one label: looking at its first is enough (and far faster).
+    labels = labels[tuple(slice(0, 1) if step == 0 else slice(None) for step in labels.stride())]
     offset, known = rank - labels.dim(), labels != NONE
     lowest = labels.where(known, torch.iinfo(labels.dtype).max)
     return {
