@@ -15,7 +15,7 @@ from stages.channels.removal import remove_channels
 from stages.errors import UserError, run_stage
 from stages.networks.build import build_network, load_weights
 from stages.networks.saved import About, load_network, save_network
-from stages.settings import CONTROLS, Settings, load_settings
+from stages.settings import CONTROLS, Phase, Settings, load_settings
 from stages.tasks.choose import task_of
 from stages.training.loop import Plan, Row, seed_everything, train
 
@@ -43,15 +43,20 @@ def _train(settings: Settings, control: str) -> None:
         _shape_like(network, about)
     elif chosen.weights:
         load_weights(network, chosen.weights)
-    task, epochs = task_of(settings), round(about.iterations / phase.iterations)
-    each = round(about.iterations / epochs) if epochs else phase.iterations
-    plan = Plan(f"control {control}", epochs, each, phase.learning_rate)
+    task, plan = task_of(settings), _plan(f"control {control}", phase, about.iterations)
     outcome = train(network, task, plan, settings.training)
     removed = about.removed if control == "scratch" else {}
     about = replace(about, stages=(plan.phase,), iterations=outcome.iterations, removed=removed)
     _save(control, network, about, outcome.history)
     quality = task.quality
     print(f"control {control}: {quality.label} {outcome.quality:.3f} {quality.unit} on validation")
+
+
+def _plan(name: str, phase: Phase, total: int) -> Plan:
+    """Exactly `total` iterations in epochs about as long as the phase's."""
+    epochs = min(total, max(1, round(total / phase.iterations)))
+    each, extra = divmod(total, epochs) if epochs else (phase.iterations, 0)
+    return Plan(name, epochs, each, phase.learning_rate, extra=extra)
 
 
 def _shape_like(network: nn.Module, about: About) -> None:

@@ -4,6 +4,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from stages import artifacts
 from stages.chain import Step, starts_failed, step_from_arguments
 from stages.errors import run_stage
@@ -11,52 +13,58 @@ from stages.measuring.cost import count_macs, count_parameters, median_latency_m
 from stages.measuring.criterion import judge
 from stages.networks.saved import WEIGHTS, load_network
 from stages.tasks.choose import task_of
+from stages.tasks.task import Task
 from stages.training.device import device_for
 
 
 def main() -> None:
     """Write the step's record and its verdict."""
     settings, step = step_from_arguments()
-    task = task_of(settings)
-    folder = artifacts.model_path(step.name)
-    network, about = load_network(folder)
+    task, device = task_of(settings), device_for(settings.training)
+    network, about = load_network(artifacts.model_path(step.name))
     dense, _ = load_network(artifacts.DENSE_MODEL)
-    device = device_for(settings.training)
     network, dense = network.to(device), dense.to(device)
-    quality, dense_quality = task.validate(network), task.validate(dense)
-    baseline = task.validate_baseline()
-    keeps, reason = judge(
-        settings.of(settings.criterion), task.quality, quality, dense_quality, baseline
-    )
-    if passed_on := starts_failed(step):
+    quality, passed_on = task.validate(network), starts_failed(step)
+    dense_quality, baseline = task.validate(dense), task.validate_baseline()
+    criterion = settings.of(settings.criterion)
+    keeps, reason = judge(criterion, task.quality, quality, dense_quality, baseline)
+    if passed_on:
         keeps, reason = False, f"passed on from {step.start}, which failed the criterion"
-    latency = median_latency_ms(
-        {"dense": dense, "pruned": network}, task.frames.latency_shape, task.frames.latency_runs
-    )
-    parameters, initial = count_parameters(network), count_parameters(dense)
     record = {
         "schema": 1,
         "device": device.type,
+        "iterations": about.iterations,
         "quality": quality,
         "dense_quality": dense_quality,
         "baseline_quality": baseline,
         "keeps_criterion": keeps,
         "reason": reason,
         "passed_on": passed_on,
-        "parameters": parameters,
-        "initial_parameters": initial,
-        "share_left": parameters / initial,
-        "macs": count_macs(network, task.frames.macs_shape),
-        "latency_ms": latency["pruned"],
-        "dense_latency_ms": latency["dense"],
-        "bytes": saved_bytes(folder),
-        "iterations": about.iterations,
-        "weights": _digest(folder / WEIGHTS),
+        **_costs(task, step, network, dense),
         **_learned(step),
     }
     artifacts.write_json(artifacts.step_metrics(step.name), record)
     artifacts.write_json(artifacts.verdict_path(step.name), {"keeps_criterion": keeps})
     print(f"{step.name} {'keeps' if keeps else 'fails'} the criterion: {reason}")
+
+
+def _costs(task: Task, step: Step, network: nn.Module, dense: nn.Module) -> dict[str, Any]:
+    """What the step's model needs; latency takes turns with the dense model's."""
+    frames, folder = task.frames, artifacts.model_path(step.name)
+    latency = median_latency_ms(
+        {"dense": dense, "pruned": network}, frames.latency_shape, frames.latency_runs
+    )
+    parameters, initial = count_parameters(network), count_parameters(dense)
+    return {
+        "parameters": parameters,
+        "initial_parameters": initial,
+        "share_left": parameters / initial,
+        "macs": count_macs(network, frames.macs_shape),
+        "latency_ms": latency["pruned"],
+        "dense_latency_ms": latency["dense"],
+        "bytes": saved_bytes(folder),
+        "weights": _digest(folder / WEIGHTS),
+    }
 
 
 def _learned(step: Step) -> dict[str, Any]:

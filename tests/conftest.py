@@ -17,35 +17,12 @@ from stages import artifacts
 from stages.errors import UserError
 from stages.settings import Settings, load_settings
 from stages.tasks.choose import task_of
+from tests.tiny import TINY, set_dotted
 
 ROOT = Path(__file__).parents[1]
 
-TINY: dict[str, Any] = {
-    "data.upsampling.source": "folder",
-    "network.upsampling.factory": "espcn",
-    "network.upsampling.arguments": {"width": 8, "scale": 2},
-    "batches.upsampling.size": 2,
-    "batches.upsampling.patch": 8,
-    "training.device": "cpu",
-    "finetune.upsampling": {"epochs": 2, "iterations": 3, "learning_rate": 0.01},
-    "recovery.upsampling": {"epochs": 1, "iterations": 2, "learning_rate": 0.01},
-    "pruning.target": 0.5,
-    "pruning.schedule": "even",
-    "pruning.steps": {"step1": "dense", "step2": "step1"},
-    "evaluation.upsampling.macs_frame": [32, 32],
-    "evaluation.upsampling.latency_frame": [16, 16],
-    "evaluation.upsampling.latency_runs": 1,
-}
-
 Refused = Callable[..., AbstractContextManager[None]]
 WriteParams = Callable[[dict[str, Any]], Path]
-
-
-def set_dotted(tree: dict[str, Any], name: str, value: Any) -> None:
-    *parents, key = name.split(".")
-    for parent in parents:
-        tree = tree[parent]
-    tree[key] = value
 
 
 @pytest.fixture(scope="session")

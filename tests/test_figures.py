@@ -268,6 +268,12 @@ def test_the_report_opens_with_the_paragraph(tmp_path: Path) -> None:
     assert "lead failed" not in text
 
 
+def test_the_report_says_in_words_what_was_gained() -> None:
+    opening = lead(summary() | {"lost_psnr_db": -0.023}, QUALITY, "bicubic")
+    assert "which cost nothing: it gained 0.023 dB of Y-PSNR" in opening
+    assert "-0.023" not in opening
+
+
 def test_the_report_says_when_the_criterion_failed(tmp_path: Path) -> None:
     text, page = make_page(tmp_path, "dense")
     shown = "".join(page.shown)

@@ -121,6 +121,18 @@ def test_a_broken_file_is_refused_by_name(
         read_luma(path)
 
 
+def test_no_library_adds_a_line_about_a_torn_png(
+    tmp_path: Path, refused: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "torn.png"
+    noise = np.random.default_rng(0).integers(0, 2**16, (64, 64, 3), np.uint16)
+    whole = cv2.imencode(".png", noise)[1].tobytes()
+    path.write_bytes(whole[: int(0.95 * len(whole))])
+    with refused(path):
+        read_luma(path)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_file_that_claims_a_monstrous_size_is_refused(tmp_path: Path, refused: Any) -> None:
     path = tmp_path / "bomb.png"
     Image.new("L", (16, 16)).save(path)

@@ -137,6 +137,14 @@ def test_no_epochs_leave_the_network_as_it_is() -> None:
     assert len(outcome.history) == 1
 
 
+def test_the_first_epoch_may_have_iterations_more() -> None:
+    task = Scripted([1, 2, 3, 4])
+    _, outcome = run(task, extra=2)
+    assert [row["iteration"] for row in outcome.history] == [0, 6, 10, 14]
+    assert (outcome.iterations, plan(extra=2).total) == (14, 14)
+    assert task.asked == [(14 * task.batch_size, "recover step7")]
+
+
 @pytest.mark.parametrize("stop", [1, 2, 9])
 def test_training_stops_when_it_is_finished(stop: int) -> None:
     asked: list[int] = []

@@ -61,9 +61,6 @@ class Graph:
     groups: tuple[Group, ...]
     frozen: tuple[Frozen, ...]
 
-    def group(self, name: str) -> Group:
-        return next(group for group in self.groups if group.name == name)
-
     def without(self, removed: Removed) -> "Graph":
         """The graph of the network that is left once `removed` is gone: indices move up."""
         lost = losses(self, removed)

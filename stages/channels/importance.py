@@ -23,7 +23,8 @@ def unit_importance(
 
     `norm2` is the Euclidean norm and `mean` the average magnitude (both MPAI EVC-UFV, channel
     ranking); `taylor` is the sum of (weight x gradient)^2 (Molchanov et al., CVPR 2019, eq. 8)
-    and needs `gradients` by parameter name. Dividing by the mean makes groups comparable.
+    and needs `gradients` by parameter name. Dividing by the group's mean makes groups comparable,
+    and sums the same as averages, as units of a group are of one size.
     """
     if kind == "taylor" and gradients is None:
         raise ValueError("taylor importance needs gradients")
@@ -46,7 +47,7 @@ def unit_norms(network: nn.Module, graph: Graph) -> Importance:
 
 
 def _unit_values(group: Group, values: Mapping[str, Tensor], kind: Kind) -> NDArray[np.float64]:
-    total, count = np.zeros(group.units), 0
+    total = np.zeros(group.units)
     for part in group.slices:
         if part.tensor not in values:
             continue  # a buffer, such as running statistics
@@ -54,10 +55,7 @@ def _unit_values(group: Group, values: Mapping[str, Tensor], kind: Kind) -> NDAr
         others = [axis for axis in range(tensor.dim()) if axis != part.axis]
         along = (tensor.sum(dim=others) if others else tensor).numpy()
         total += along[part.indices].sum(axis=1)
-        count += tensor.numel() // tensor.shape[part.axis] * part.indices.shape[1]
-    if kind == "norm2":
-        return np.sqrt(total)
-    return total / count if kind == "mean" else total
+    return np.sqrt(total) if kind == "norm2" else total
 
 
 def _relative(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -34,10 +34,12 @@ def lead(summary: Mapping[str, Any], quality: Quality, baseline: str) -> str:
     )
     if summary["selected"] == "dense":
         return f"The criterion did not hold: {summary['reason']}; dense was selected. {costs}"
+    lost = summary[f"lost_{name}"]
+    cost = f"{abs(lost):.3f} {quality.unit} of {quality.label} on the test part"
     return (
         f"The model of {summary['selected']} was selected: {summary['share_removed']:.3f} of the "
-        f"parameters are gone ({dense['parameters']:,} to {pruned['parameters']:,}), which cost "
-        f"{summary[f'lost_{name}']:.3f} {quality.unit} of {quality.label} on the test part. "
+        f"parameters are gone ({dense['parameters']:,} to {pruned['parameters']:,}), which "
+        f"{'cost' if lost >= 0 else 'cost nothing: it gained'} {cost}. "
         f"The criterion held: {summary['reason']}. {costs}"
     )
 

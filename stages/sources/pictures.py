@@ -1,8 +1,11 @@
 """Pictures as luma: reading, resizing, and rounding to what a file can hold."""
 
 import contextlib
+import io
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -49,15 +52,35 @@ def read_luma(path: Path) -> tuple[Luma, int]:
         data = np.fromfile(path, dtype=np.uint8)
     except OSError as error:
         raise UserError(f"picture {path} cannot be read: {error.strerror}") from error
-    pixels = None
-    with contextlib.suppress(cv2.error):  # an empty file, or a size beyond all bounds
-        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    pixels = None if _is_torn_png(data) else _decoded(data)
     if pixels is None:
         raise UserError(f"picture {path} cannot be decoded: mend it or take it out of the folder")
     if pixels.dtype not in (np.uint8, np.uint16):
         raise UserError(f"picture {path} holds {pixels.dtype}: give 8 or 16 bits a channel")
     bits = 8 * pixels.dtype.itemsize
     return on_grid((pixels @ _BGR_TO_LUMA) / (2**bits - 1), bits), bits
+
+
+def _decoded(data: NDArray[np.uint8]) -> Any:
+    """Blue, green and red at the file's depth, (H, W, 3), or nothing where it cannot be decoded."""
+    with contextlib.suppress(cv2.error):  # an empty file, or a size beyond all bounds
+        return cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    return None
+
+
+def _is_torn_png(data: NDArray[np.uint8]) -> bool:
+    """Whether a PNG is damaged: Pillow says it without the line that libpng prints of its own."""
+    content = data.tobytes()
+    if not content.startswith(b"\x89PNG"):
+        return False
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            Image.open(io.BytesIO(content)).verify()
+    except (OSError, SyntaxError):  # either, on a broken chunk
+        return True
+    except Image.DecompressionBombError:
+        return False  # OpenCV has a bound of its own
+    return False
 
 
 def on_grid(values: NDArray[np.floating], bits: int) -> Luma:

@@ -28,7 +28,8 @@ class Plan:
     """How long and how fast to train.
 
     `phase` names it in messages and seeds its samples. `constant_rate` holds the learning rate
-    instead of one warm-up and cosine decay. Without `keep_best` the last state is kept.
+    instead of one warm-up and cosine decay. Without `keep_best` the last state is kept. The first
+    epoch has `extra` iterations more.
     """
 
     phase: str
@@ -37,10 +38,15 @@ class Plan:
     learning_rate: float
     constant_rate: bool = False
     keep_best: bool = True
+    extra: int = 0
+
+    def iterations_of(self, epoch: int) -> int:
+        """How many iterations an epoch, from 1, has."""
+        return self.iterations + (self.extra if epoch == 1 else 0)
 
     @property
     def total(self) -> int:
-        return self.epochs * self.iterations
+        return sum(self.iterations_of(epoch) for epoch in range(1, self.epochs + 1))
 
 
 @dataclass
@@ -77,10 +83,10 @@ def train(
     outcome.history.append(_row(0, 0, "", outcome.quality, task))
     with tqdm(total=plan.total, desc=plan.phase, unit="it", disable=None) as progress:
         for epoch in range(1, plan.epochs + 1):
-            loss = steps.epoch(progress)
+            loss = steps.epoch(plan.iterations_of(epoch), progress)
             quality = task.validate(network)
             _refuse_nan(plan, epoch, loss, quality)
-            outcome.iterations += plan.iterations
+            outcome.iterations += plan.iterations_of(epoch)
             outcome.history.append(_row(epoch, outcome.iterations, loss, quality, task))
             progress.set_postfix({"loss": f"{loss:.3g}", task.quality.name: f"{quality:.4g}"})
             if not plan.keep_best or task.quality.better(quality, outcome.quality):
@@ -126,14 +132,14 @@ class _Steps:
         )
         self.batches: Iterator[tuple[Tensor, Tensor]] = iter(loader)
 
-    def epoch(self, progress: "tqdm[Any]") -> float:
-        """Run the plan's iterations; returns the mean loss."""
+    def epoch(self, iterations: int, progress: "tqdm[Any]") -> float:
+        """Run an epoch's iterations; returns the mean loss."""
         self.network.train()
         total = torch.zeros((), device=self.accelerator.device)
-        for _ in range(self.plan.iterations):
+        for _ in range(iterations):
             total += self._step()
             progress.update()
-        return float(total) / self.plan.iterations
+        return float(total) / iterations
 
     def unwrap(self) -> None:
         """Take Accelerate's mixed precision off the network's forward again."""

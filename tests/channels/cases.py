@@ -145,3 +145,7 @@ def some_units(graph: Graph, share: float, seed: int = 0, keep: int = 1) -> Remo
     generator = np.random.default_rng(seed)
     counts = {g.name: max(0, min(g.units - keep, round(share * g.units))) for g in graph.groups}
     return {g.name: generator.permutation(g.units)[: counts[g.name]] for g in graph.groups}
+
+
+def units_of(graph: Graph, name: str) -> int:
+    return next(group.units for group in graph.groups if group.name == name)

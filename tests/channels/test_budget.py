@@ -11,7 +11,7 @@ from stages.channels.importance import Importance, unit_importance
 from stages.channels.removal import Shapes, count_after, parameter_shapes, remove_channels
 from stages.channels.schedule import step_targets
 from stages.errors import UserError
-from tests.channels.cases import network_of, prepared
+from tests.channels.cases import network_of, prepared, units_of
 
 NAMES = ["drln w12 m1 s4", "espcn w16 s3", "residual", "batch norm", "shared", "flatten", "grouped"]
 TARGETS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
@@ -110,7 +110,7 @@ def test_minimum_and_multiples_are_kept(name: str, minimum: int, round_to: int, 
         graph, shapes, budget, chosen = reachable(name, limits, target)
         assert count(graph, shapes, chosen) <= budget
         for group, left in kept(graph, chosen).items():
-            if left != graph.group(group).units:
+            if left != units_of(graph, group):
                 assert left >= minimum
                 assert left % round_to == 0
 
@@ -125,7 +125,7 @@ def test_units_that_are_no_multiple_lose_the_odd_rest_first() -> None:
 def test_protected_groups_stay_whole(pattern: str) -> None:
     graph, importance, shapes = subject("drln w8 m2 s3")
     free = {g.name for g in graph.groups if not is_protected(g, (pattern,))}
-    lowest = count(graph, shapes, {n: np.arange(graph.group(n).units - 1) for n in free})
+    lowest = count(graph, shapes, {n: np.arange(units_of(graph, n) - 1) for n in free})
     chosen = choose_units(graph, importance, shapes, lowest, Limits(protect=(pattern,)))
     assert 0 < len(free) < len(graph.groups)
     assert kept(graph, chosen) == {g.name: 1 if g.name in free else g.units for g in graph.groups}

@@ -16,7 +16,7 @@ from stages.channels.growing import (
     selected_ceilings,
 )
 from stages.channels.importance import Importance, unit_importance, unit_norms
-from tests.channels.cases import network_of, prepared, some_units
+from tests.channels.cases import network_of, prepared, some_units, units_of
 
 NAMES = ["drln w4 m1 s2", "batch norm", "prelu", "depthwise x2", "flatten", "shared", "twice"]
 
@@ -140,7 +140,7 @@ def test_what_is_left_is_the_largest_share_of_a_selected_unit() -> None:
 def test_groups_without_ceilings_are_left_alone() -> None:
     network, graph = network_of("residual"), prepared("residual")[1]
     before = copy.deepcopy(network.state_dict())
-    ceilings = {"m0.c.0": np.full(graph.group("m0.c.0").units, 2.0)}
+    ceilings = {"m0.c.0": np.full(units_of(graph, "m0.c.0"), 2.0)}
     GrowingPenalty(network, graph, ceilings, grow=1)(0, 0.1)
     changed = {n for n, t in network.state_dict().items() if not torch.equal(t, before[n])}
     assert changed == {"m0.c.0.weight", "m0.c.0.bias", "m0.c.2.weight"}

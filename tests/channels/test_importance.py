@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from stages.channels.importance import Kind, unit_importance, unit_norms
 from stages.channels.removal import mask_channels
-from tests.channels.cases import CASES, network_of, prepared
+from tests.channels.cases import CASES, network_of, prepared, units_of
 
 Tensors = Mapping[str, Tensor]
 KINDS: list[Kind] = ["norm2", "mean", "taylor"]
@@ -71,7 +71,7 @@ def test_importance_is_what_a_slow_reference_gives(name: str, group: str, kind: 
     parts = OWNED[name, group]
     slow = np.array([
         by_hand(kind, numbers(parts(weights, u)), numbers(parts(gradients, u)))
-        for u in range(graph.group(group).units)
+        for u in range(units_of(graph, group))
     ])  # fmt: skip
     given = gradients if kind == "taylor" else None
     fast = unit_importance(network, graph, kind, given)[group]

@@ -13,26 +13,18 @@ import cv2
 import numpy as np
 from ruamel.yaml import YAML
 
+from tests.tiny import TINY, set_dotted
+
 ROOT = Path(__file__).parents[2]
 CODE = ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", "stages", "data/own")
 
-TINY: dict[str, Any] = {
-    "data.upsampling.source": "folder",
-    "network.upsampling.factory": "espcn",
-    "network.upsampling.arguments": {"width": 8, "scale": 2},
-    "batches.upsampling.size": 2,
-    "batches.upsampling.patch": 8,
-    "finetune.upsampling": {"epochs": 2, "iterations": 3, "learning_rate": 0.01},
-    "recovery.upsampling": {"epochs": 1, "iterations": 2, "learning_rate": 0.001},
-    "pruning.target": 0.5,
-    "pruning.steps": {"step1": "dense", "step2": "step1"},
+# What the whole pipeline needs beside: little sparsity learning, a criterion that any model keeps.
+WHOLE: dict[str, Any] = {
+    "recovery.upsampling.learning_rate": 0.001,
     "pruning.minimum_channels": 1,
     "sparsity.upsampling.iterations": 2,
     "sparsity.upsampling.grow_epochs": 1,
     "criterion.upsampling.limit": 100.0,
-    "evaluation.upsampling.macs_frame": [32, 32],
-    "evaluation.upsampling.latency_frame": [16, 16],
-    "evaluation.upsampling.latency_runs": 1,
 }
 
 
@@ -72,11 +64,7 @@ class Project:
         yaml, path = YAML(), self.folder / "params.yaml"
         tree = yaml.load(path.read_text())
         for name, value in values.items():
-            *parents, key = name.split(".")
-            node = tree
-            for parent in parents:
-                node = node[parent]
-            node[key] = value
+            set_dotted(tree, name, value)
         with path.open("w") as file:
             yaml.dump(tree, file)
 
@@ -103,7 +91,7 @@ def make_project(folder: Path) -> Project:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, folder / name)
     project = Project(folder)
-    project.set(TINY)
+    project.set(TINY | WHOLE)
     _write_pictures(folder / "data/own")
     for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["git", "add", "-f", "data/own"]):
         ran = project.call(*command)

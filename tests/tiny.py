@@ -1,0 +1,28 @@
+"""A tiny configuration: what it changes in the repository's params.yaml."""
+
+from typing import Any
+
+TINY: dict[str, Any] = {
+    "data.upsampling.source": "folder",
+    "network.upsampling.factory": "espcn",
+    "network.upsampling.arguments": {"width": 8, "scale": 2},
+    "batches.upsampling.size": 2,
+    "batches.upsampling.patch": 8,
+    "training.device": "cpu",
+    "finetune.upsampling": {"epochs": 2, "iterations": 3, "learning_rate": 0.01},
+    "recovery.upsampling": {"epochs": 1, "iterations": 2, "learning_rate": 0.01},
+    "pruning.target": 0.5,
+    "pruning.schedule": "even",
+    "pruning.steps": {"step1": "dense", "step2": "step1"},
+    "evaluation.upsampling.macs_frame": [32, 32],
+    "evaluation.upsampling.latency_frame": [16, 16],
+    "evaluation.upsampling.latency_runs": 1,
+}
+
+
+def set_dotted(tree: dict[str, Any], name: str, value: Any) -> None:
+    """Set a value by its dotted name."""
+    *parents, key = name.split(".")
+    for parent in parents:
+        tree = tree[parent]
+    tree[key] = value
