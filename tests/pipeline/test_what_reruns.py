@@ -49,7 +49,7 @@ def test_target_reruns_from_the_first_removal_on(project: Project) -> None:
 def test_later_share_reruns_from_its_step_on(project: Project) -> None:
     project.set({"pruning.schedule": "explicit", "pruning.shares": {"step1": 0.3, "step2": 0.5}})
     project.repro()
-    project.edit(pruning__shares={"step1": 0.3, "step2": 0.6})
+    project.edit(pruning__shares={"step1": 0.3, "step2": 0.65})
     assert_reran(project.repro(), {"schedule"} | step("step2", *REST) | END)
 
 
@@ -57,7 +57,7 @@ def test_later_share_reruns_sparsity_learning_that_may_see_it(project: Project) 
     project.set({"pruning.schedule": "explicit", "pruning.shares": {"step1": 0.3, "step2": 0.5}})
     project.edit(sparsity__upsampling__regime="selected")
     project.repro()
-    project.edit(pruning__shares={"step1": 0.3, "step2": 0.6})
+    project.edit(pruning__shares={"step1": 0.3, "step2": 0.65})
     assert_reran(project.repro(), {"schedule"} | step("step2", *ALL) | END)
 
 
