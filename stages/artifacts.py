@@ -17,13 +17,18 @@ DENSE_MODEL = Path("models/dense")
 GRAPH = Path("models/graph.json")
 SCHEDULE = Path("models/schedule")
 SELECTED_MODEL = Path("models/pruned")
+SPARSE_MODEL = Path("models/sparse")
+QUANTISED_MODEL = Path("models/quantised")
 
 STEP_METRICS = Path("metrics/steps")
+SWEEPS = Path("metrics/sweep")
+TRADEOFF = Path("metrics/tradeoff.json")
+LAYERS_TABLE = Path("metrics/layers.csv")
 STEPS_TABLE = Path("metrics/steps.csv")
 CHANNELS_TABLE = Path("metrics/channels.csv")
 SUMMARY = Path("metrics/summary.json")
 TEST_TABLE = Path("metrics/test.csv")
-CROPS = Path("metrics/crops")
+EXAMPLES = Path("metrics/examples")
 FIGURES = Path("metrics/figures")
 REPORT = Path("metrics/report.html")
 TRACKED_RUN = Path("metrics/mlflow_run.json")
@@ -32,6 +37,10 @@ HISTORY = "history.csv"  # inside the folder of a model that was trained
 REMOVAL = "removal.json"  # inside the folder of a model that lost channels
 SELECTION = "selection.json"  # inside the folder of the selected model
 CONTROL = "control.json"  # inside a control's folder: whether it was trained
+ORDER = "order.safetensors"  # inside a score's folder: the order in which it removes weights
+SWEPT = "swept.json"  # inside a score's folder: whether it was swept
+ONNX = "network.onnx"  # inside the folder of the quantised model
+NONE = "none.json"  # inside a model's folder: why there is no model
 
 
 def model_path(name: str) -> Path:
@@ -52,6 +61,16 @@ def unrecovered_path(step: str) -> Path:
 def control_path(control: str) -> Path:
     """Where a control model is; its folder says so when it was not trained."""
     return Path("models/controls") / control
+
+
+def order_path(score: str) -> Path:
+    """Where the order in which a score removes weights is; its folder says so if there is none."""
+    return Path("models/orders") / score
+
+
+def sweep_table(score: str) -> Path:
+    """Quality over sparsity by a score; only a head where it was not swept."""
+    return SWEEPS / f"{score}.csv"
 
 
 def sparsify_schedule(step: str) -> Path:
@@ -122,10 +141,12 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows that share the first row's columns; fractions keep 6 significant digits."""
+def write_csv(
+    path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None
+) -> None:
+    """Write rows; columns are the first row's unless given; fractions keep 6 significant digits."""
     with fresh_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+        writer = csv.DictWriter(file, fieldnames=list(columns or rows[0]), lineterminator="\n")
         writer.writeheader()
         for row in rows:
             writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})

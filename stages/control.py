@@ -13,8 +13,9 @@ from stages import artifacts
 from stages.channels.graph import from_runs, graph_from_json
 from stages.channels.removal import remove_channels
 from stages.errors import UserError, run_stage
-from stages.networks.build import build_network, load_weights
+from stages.networks.build import build_network
 from stages.networks.saved import About, load_network, save_network
+from stages.networks.starting import load_weights
 from stages.settings import CONTROLS, Phase, Settings, load_settings
 from stages.tasks.choose import task_of
 from stages.training.loop import Plan, Row, seed_everything, train
@@ -38,18 +39,18 @@ def _train(settings: Settings, control: str) -> None:
     seed_everything(settings.seed)
     chosen, phase = settings.of(settings.network), settings.of(settings.finetune)
     _, about = load_network(artifacts.SELECTED_MODEL)
-    network = build_network(about.factory, about.arguments)
+    network, task = build_network(about.factory, about.arguments), task_of(settings)
     if control == "scratch":
         _shape_like(network, about)
     elif chosen.weights:
-        load_weights(network, chosen.weights)
-    task, plan = task_of(settings), _plan(f"control {control}", phase, about.iterations)
+        load_weights(network, chosen.weights, chosen.factory, task.new_head)
+    plan = _plan(f"control {control}", phase, about.iterations)
     outcome = train(network, task, plan, settings.training)
     removed = about.removed if control == "scratch" else {}
     about = replace(about, stages=(plan.phase,), iterations=outcome.iterations, removed=removed)
     _save(control, network, about, outcome.history)
-    quality = task.quality
-    print(f"control {control}: {quality.label} {outcome.quality:.3f} {quality.unit} on validation")
+    told = task.quality.told(outcome.quality)
+    print(f"control {control}: {task.quality.label} {told} on validation")
 
 
 def _plan(name: str, phase: Phase, total: int) -> Plan:

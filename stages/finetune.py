@@ -2,8 +2,9 @@
 
 from stages import artifacts
 from stages.errors import run_stage
-from stages.networks.build import FACTORIES, build_network, load_weights
+from stages.networks.build import build_network, resolve
 from stages.networks.saved import About, save_network
+from stages.networks.starting import freeze_all_but_last, load_weights
 from stages.settings import DENSE, load_settings
 from stages.tasks.choose import task_of
 from stages.training.loop import Plan, seed_everything, train
@@ -14,21 +15,24 @@ def main() -> None:
     settings = load_settings()
     chosen, phase = settings.of(settings.network), settings.of(settings.finetune)
     seed_everything(settings.seed)
-    network = build_network(chosen.factory, chosen.arguments)
-    if chosen.weights:
-        load_weights(network, chosen.weights)
     task = task_of(settings)
+    factory, arguments = resolve(chosen.factory, chosen.arguments, task.offers())
+    network = build_network(factory, arguments)
+    if chosen.weights:
+        load_weights(network, chosen.weights, chosen.factory, task.new_head)
     task.check(network)
+    if chosen.backbone == "frozen":
+        freeze_all_but_last(network)
     plan = Plan("finetune", phase.epochs, phase.iterations, phase.learning_rate)
     outcome = train(network, task, plan, settings.training)
-    factory = FACTORIES.get(chosen.factory, chosen.factory)
-    about = About(factory, chosen.arguments, task.example_shape, ("finetune",), outcome.iterations)
+    about = About(factory, arguments, task.example_shape, ("finetune",), outcome.iterations)
     with artifacts.fresh_folder(artifacts.DENSE_MODEL) as folder:
         save_network(folder, network, about)
         artifacts.write_csv(folder / artifacts.HISTORY, outcome.history)
     artifacts.write_json(artifacts.verdict_path(DENSE), {"keeps_criterion": True})
-    quality = task.quality
-    print(f"dense: {quality.label} {outcome.quality:.3f} {quality.unit} (epoch {outcome.epoch})")
+    print(
+        f"dense: {task.quality.label} {task.quality.told(outcome.quality)} (epoch {outcome.epoch})"
+    )
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ def main() -> None:
     with artifacts.fresh_folder(target) as folder:
         save_network(folder, network, about)
         artifacts.write_csv(folder / artifacts.HISTORY, outcome.history)
-    quality = task.quality
-    print(f"{step.name}: {quality.label} {outcome.quality:.3f} {quality.unit} after recovery")
+    told = task.quality.told(outcome.quality)
+    print(f"{step.name}: {task.quality.label} {told} after recovery")
 
 
 if __name__ == "__main__":

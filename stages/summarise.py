@@ -1,9 +1,9 @@
-"""Report the selected model, the dense one, controls and the baseline on the test part.
+"""Report the dense, the selected and the sparse model, controls and the baseline on the test part.
 
 The test part is read here and nowhere else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,20 @@ from torch import nn
 
 from stages import artifacts
 from stages.errors import run_stage
-from stages.measuring.cost import count_macs, count_parameters, median_latency_ms, saved_bytes
-from stages.networks.saved import load_network
+from stages.measuring.cost import (
+    count_macs,
+    count_parameters,
+    median_latency_ms,
+    saved_bytes,
+    zipped_bytes,
+)
+from stages.networks.saved import WEIGHTS, load_network
 from stages.settings import CONTROLS, load_settings
 from stages.tasks.choose import task_of
 from stages.tasks.task import Task
 from stages.training.device import device_for
+
+SPARSE, QUANTISED = "sparse", "sparse_8bit"
 
 
 def main() -> None:
@@ -26,22 +34,27 @@ def main() -> None:
     folders = _model_folders()
     loaded = {name: load_network(folder) for name, folder in folders.items()}
     networks = {name: network.to(device) for name, (network, _) in loaded.items()}
-    rows = task.test(networks)
-    models: dict[str, dict[str, Any]] = {task.baseline_name: _means(rows, task.baseline_name)}
-    for name, costs in _costs(task, networks, folders).items():
-        models[name] = {**_means(rows, name), **costs, "iterations": loaded[name][1].iterations}
+    quantised = _quantised()
+    rows = task.test(networks | quantised)
+    models: dict[str, dict[str, Any]] = {task.baseline_name: _means(task, rows, task.baseline_name)}
+    for name, costs in _costs(task, networks | quantised, folders).items():
+        models[name] = {**_means(task, rows, name), **costs}
+    for name, (_, about) in loaded.items():
+        models[name]["iterations"] = about.iterations
     artifacts.write_csv(artifacts.TEST_TABLE, rows)
-    with artifacts.fresh_folder(artifacts.CROPS) as folder:
+    with artifacts.fresh_folder(artifacts.EXAMPLES) as folder:
         task.show({name: networks[name] for name in ("dense", "pruned")}, folder)
     summary = _summary(task, models) | {"device": device.type}
     artifacts.write_json(artifacts.SUMMARY, rounded(summary))
-    name = task.quality.name
-    print(f"test: {name} dense {models['dense'][name]:.3f}, pruned {models['pruned'][name]:.3f}")
+    told = ", ".join(f"{name} {models[name][task.quality.name]:.3f}" for name in networks)
+    print(f"test: {task.quality.name} {told}")
 
 
 def _model_folders() -> dict[str, Path]:
-    """Folders of the dense and the selected model, and of the controls that were trained."""
+    """Folders of the dense and the selected model, of the sparse one and of controls, if made."""
     folders = {"dense": artifacts.DENSE_MODEL, "pruned": artifacts.SELECTED_MODEL}
+    if not (artifacts.SPARSE_MODEL / artifacts.NONE).is_file():
+        folders[SPARSE] = artifacts.SPARSE_MODEL
     for control in CONTROLS:
         folder = artifacts.control_path(control)
         if artifacts.read_json(folder / artifacts.CONTROL)["trained"]:
@@ -49,12 +62,21 @@ def _model_folders() -> dict[str, Path]:
     return folders
 
 
+def _quantised() -> dict[str, nn.Module]:
+    path = artifacts.QUANTISED_MODEL / artifacts.ONNX
+    if not path.is_file():
+        return {}
+    from stages.exporting.running import OnnxNetwork
+
+    return {QUANTISED: OnnxNetwork(path)}
+
+
 def _summary(task: Task, models: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """What was selected and why, what it removed, lost and gained, and every model's figures."""
     selection = artifacts.read_json(artifacts.SELECTED_MODEL / artifacts.SELECTION)
     name, quality = task.quality.name, task.quality
     dense, pruned, baseline = (models[key] for key in ("dense", "pruned", task.baseline_name))
-    return {
+    summary = {
         "selected": selection["selected"],
         "reason": selection["reason"],
         "share_removed": 1 - pruned["parameters"] / dense["parameters"],
@@ -62,29 +84,38 @@ def _summary(task: Task, models: Mapping[str, Mapping[str, Any]]) -> dict[str, A
         f"gained_{name}": quality.loss(pruned[name], baseline[name]),
         **models,
     }
+    if SPARSE in models:
+        decision = artifacts.read_json(artifacts.TRADEOFF)
+        summary[SPARSE] = {k: decision[k] for k in ("score", "sparsity")} | dict(models[SPARSE])
+    return summary
 
 
-def _means(rows: list[dict[str, float | str]], model: str) -> dict[str, Any]:
+def _means(task: Task, rows: Sequence[Mapping[str, Any]], model: str) -> dict[str, Any]:
     """Mean of every metric over a model's test items."""
     of_model = [row for row in rows if row["model"] == model]
-    metrics = [key for key in of_model[0] if key not in ("model", "item")]
-    return {m: sum(float(row[m]) for row in of_model) / len(of_model) for m in metrics}
+    return {m: sum(float(row[m]) for row in of_model) / len(of_model) for m in task.metrics}
 
 
 def _costs(
     task: Task, networks: Mapping[str, nn.Module], folders: Mapping[str, Path]
 ) -> dict[str, dict[str, Any]]:
+    """What every model needs; the quantised one has the parameters and MACs of the sparse one."""
     frames = task.frames
     latency = median_latency_ms(networks, frames.latency_shape, frames.latency_runs)
-    return {
-        name: {
+    costs: dict[str, dict[str, Any]] = {}
+    for name, network in networks.items():
+        costs[name] = {"latency_ms": latency[name]}
+        if name == QUANTISED:
+            path = artifacts.QUANTISED_MODEL / artifacts.ONNX
+            costs[name] |= {"bytes": path.stat().st_size, "zip_bytes": zipped_bytes(path)}
+            continue
+        costs[name] |= {
             "parameters": count_parameters(network),
             "macs": count_macs(network, frames.macs_shape),
-            "latency_ms": latency[name],
             "bytes": saved_bytes(folders[name]),
+            "zip_bytes": zipped_bytes(folders[name] / WEIGHTS),
         }
-        for name, network in networks.items()
-    }
+    return costs
 
 
 def rounded(tree: Any) -> Any:

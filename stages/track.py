@@ -5,7 +5,7 @@ from typing import Any
 
 from stages import artifacts
 from stages.errors import run_stage
-from stages.settings import PerTask, Settings, load_settings
+from stages.settings import TASK_NAMES, ByTask, Settings, load_settings
 from stages.tracking import Child, Result, digest_of, flatten, log_result
 
 
@@ -34,9 +34,18 @@ def _result(settings: Settings) -> Result:
     records = {step: artifacts.read_json(artifacts.step_metrics(step)) for step in steps}
     summary = artifacts.read_json(artifacts.SUMMARY)
     params = dict(flatten(settings_in_use(settings)))
-    weights = {step: record["weights"] for step, record in records.items()}
+    decision = artifacts.read_json(artifacts.TRADEOFF)
+    results = {
+        "params": params,
+        "weights": {step: record["weights"] for step, record in records.items()},
+        "selected": summary["selected"],
+        "tradeoff": decision,
+    }
+    folders = {"figures": artifacts.FIGURES, "model": artifacts.SELECTED_MODEL}
+    if decision["decided"]:
+        folders["sparse"] = artifacts.SPARSE_MODEL
     return Result(
-        digest=digest_of({"params": params, "weights": weights, "selected": summary["selected"]}),
+        digest=digest_of(results),
         name=f"{settings.task} target {settings.pruning.target:g}",
         params=params,
         metrics=_numbers(summary),
@@ -44,8 +53,14 @@ def _result(settings: Settings) -> Result:
         children=[
             Child(step, _numbers(record), record["histories"]) for step, record in records.items()
         ],
-        folders={"figures": artifacts.FIGURES, "model": artifacts.SELECTED_MODEL},
-        files=[artifacts.SUMMARY, artifacts.STEPS_TABLE, artifacts.REPORT],
+        folders=folders,
+        files=[
+            artifacts.SUMMARY,
+            artifacts.STEPS_TABLE,
+            artifacts.TRADEOFF,
+            artifacts.LAYERS_TABLE,
+            artifacts.REPORT,
+        ],
         tags={"selected": str(summary["selected"]), "reason": str(summary["reason"])},
     )
 
@@ -54,10 +69,10 @@ def settings_in_use(settings: Settings) -> dict[str, Any]:
     """The settings without other tasks' parts, and without how they are tracked."""
     tree = settings.model_dump(mode="json", exclude={"tracking"})
     for name in type(settings).model_fields:
-        if isinstance(getattr(settings, name), PerTask):
+        if isinstance(getattr(settings, name), ByTask):
             tree[name] |= tree[name].pop(settings.task)
-            for task in getattr(PerTask, "model_fields", {}):
-                tree[name].pop(task, None)
+            for other in TASK_NAMES:
+                tree[name].pop(other, None)
     return tree
 
 

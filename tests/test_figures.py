@@ -17,22 +17,22 @@ from torch import nn
 from stages import artifacts, plot
 from stages.channels.dependencies import build_graph
 from stages.channels.graph import graph_to_json
+from stages.figures import report
 from stages.figures.channels import channels_figure
 from stages.figures.crops import crops_figure
 from stages.figures.curves import curves_figure, curves_from
 from stages.figures.dependencies import dependency_figure
 from stages.figures.quality import quality_figure
-from stages.figures.report import lead, models_table, report_page, steps_table
+from stages.figures.report import lead, models_table, sparse_lead, steps_table, zeros_text
 from stages.figures.theme import save, use_theme
 from stages.networks.espcn import ESPCN
 from stages.networks.saved import About
-from stages.settings import Settings
-from stages.tasks.choose import task_of
 from stages.tasks.task import Quality
 
 pytestmark = pytest.mark.slow
 
 QUALITY = Quality("psnr_db", "Y-PSNR", "dB", higher_is_better=True)
+METRICS, MODELS = ("psnr_db", "ssim"), ["bicubic", "dense", "pruned"]
 ROWS = [
     {"epoch": "0", "iteration": "0", "loss": "", "psnr_db": "20.5"},
     {"epoch": "1", "iteration": "5", "loss": "0.1", "psnr_db": "29.5"},
@@ -53,7 +53,7 @@ def record(number: int, passed_on: bool = False) -> dict[str, Any]:
 
 def model(parameters: int) -> dict[str, Any]:
     return {"psnr_db": 29.25, "ssim": 0.875, "parameters": parameters, "macs": 10 * parameters,
-            "latency_ms": 2.0, "bytes": 4000, "iterations": 12}  # fmt: skip
+            "latency_ms": 2.0, "bytes": 4000, "zip_bytes": 3000, "iterations": 12}  # fmt: skip
 
 
 def summary(selected: str = "step1") -> dict[str, Any]:
@@ -140,18 +140,13 @@ def test_phases_without_epochs_have_no_loss_to_draw(tmp_path: Path) -> None:
     assert_drawn(figure, tmp_path / "training.png")
 
 
-def test_phases_are_drawn_in_the_order_of_training(
-    settings: Settings, prepared: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_phases_are_drawn_in_the_order_of_training(workspace: Path) -> None:
     artifacts.write_csv(artifacts.DENSE_MODEL / artifacts.HISTORY, ROWS)
     steps = {"step1": record(1), "step2": record(2), "step3": record(2, passed_on=True)}
     for step, one in steps.items():
         artifacts.write_json(artifacts.step_metrics(step), one)
     read = {step: artifacts.read_json(artifacts.step_metrics(step)) for step in steps}
-    drawn: list[Any] = []
-    monkeypatch.setattr(plot, "curves_figure", lambda curves, _: drawn.extend(curves))
-    plot._training(task_of(settings), read)
-    assert [(curve.kind, curve.step) for curve in drawn] == [
+    assert [(kind, step) for kind, step, _ in plot._histories(read)] == [
         ("finetune", "dense"),
         *[(kind, step) for step in ("step1", "step2") for kind in ("sparsify", "recover")],
     ]
@@ -241,12 +236,15 @@ class Page(HTMLParser):
 def make_page(tmp_path: Path, selected: str = "step1") -> tuple[str, Page]:
     save(channels_figure(["first"], [8], [5]), tmp_path / "channels.png")
     tables = {
-        "Models": models_table(summary(selected), QUALITY, ["bicubic", "dense", "pruned"]),
+        "Models": models_table(summary(selected), QUALITY, METRICS, MODELS),
         "Steps": steps_table(STEPS[2]),
     }
     opening = lead(summary(selected), QUALITY, "bicubic")
     held = selected != "dense"
-    text = report_page(opening, held, tables, {'Channels "kept"': tmp_path / "channels.png"})
+    parts = [report.paragraph(opening, "lead" if held else "lead failed")]
+    parts += [report.heading(title) + report.table(*content) for title, content in tables.items()]
+    parts.append(report.picture('Channels "kept"', tmp_path / "channels.png"))
+    text = report.report_page(parts)
     return text, Page(text)
 
 
@@ -283,8 +281,40 @@ def test_the_report_says_when_the_criterion_failed(tmp_path: Path) -> None:
     assert "lead failed" in text
 
 
+DECISION: dict[str, Any] = {
+    "decided": True, "rule": "largest", "score": "synflow", "sparsity": 0.75, "weights": 1000,
+    "zeros": 750, "reason": "synflow keeps it up to 0.75", "refused": {"magnitude": "up to 0.5"},
+    "quality": 30.0, "quality_recovered": None, "keeps_criterion": True, "verdict": "30 is enough",
+}  # fmt: skip
+
+
+def test_the_report_tells_the_decision_on_weights() -> None:
+    both = summary() | {"sparse": model(12345)}
+    told = sparse_lead(DECISION, both, QUALITY)
+    for words in ("750 of 1,000", "synflow", "0.7500", "rule largest", "magnitude: up to 0.5",
+                  "criterion held: 30 is enough", "29.250 dB"):  # fmt: skip
+        assert words in told, words
+    assert "Recovery" not in told
+    failed = DECISION | {"keeps_criterion": False, "quality_recovered": 31.0}
+    told = sparse_lead(failed, both, QUALITY)
+    assert "Recovery brought 30.000 dB to 31.000 dB" in told
+    assert "did not hold" in told
+
+
+def test_the_report_says_what_a_zero_is_worth() -> None:
+    both = summary() | {"sparse": model(12345) | {"zip_bytes": 1111}}
+    told = zeros_text(both, QUALITY)
+    for words in ("do not make dense kernels faster", "1,111", "3,000", "49,380"):
+        assert words in told, words
+    assert "8 bits" not in told
+    small = {"psnr_db": 28.5, "ssim": 0.8, "bytes": 900, "zip_bytes": 777, "latency_ms": 1.0}
+    told = zeros_text(both | {"sparse_8bit": small}, QUALITY)
+    for words in ("8 bits", "777", "28.500 dB"):
+        assert words in told, words
+
+
 def test_the_tables_hold_every_model_and_step() -> None:
-    head, rows = models_table(summary(), QUALITY, ["bicubic", "dense", "pruned"])
+    head, rows = models_table(summary(), QUALITY, METRICS, MODELS)
     cells = [dict(zip(head, row, strict=True)) for row in rows]
     assert [cell["model"] for cell in cells] == ["bicubic", "dense", "pruned"]
     assert (cells[0]["parameters"], cells[1]["parameters"]) == ("", "12,345")

@@ -14,8 +14,9 @@ from torch import nn
 
 from stages.channels.dependencies import build_graph
 from stages.channels.removal import remove_channels
-from stages.networks.build import build_network, load_weights
+from stages.networks.build import build_network
 from stages.networks.saved import About, load_network, save_network
+from stages.networks.starting import load_weights
 
 SMALL: dict[str, dict[str, Any]] = {"drln": {"width": 4, "modules": 1}, "espcn": {"width": 6}}
 

@@ -20,7 +20,7 @@ def part_of(tree: Tree, dotted: str) -> Tree:
 
 def test_the_repository_configuration_loads() -> None:
     settings = load_settings(ROOT / "params.yaml")
-    assert settings.of(settings.batches) is settings.batches.upsampling
+    assert settings.of(settings.recovery) is settings.recovery.upsampling
     assert next(iter(settings.pruning.steps.values())) == "dense"
 
 
@@ -76,7 +76,15 @@ def test_a_missing_key_is_named(write_params: Any, tree: Tree, refused: Any, pla
         ("pruning.schedule", "evenly"),
         ("pruning.minimum_channels", 0),
         ("seed", -1),
-        ("task", "classification"),
+        ("task", "segmentation"),
+        ("data.classification.modulations.snrs_db", []),
+        ("data.classification.pictures.channels", 2),
+        ("network.classification.backbone", "thawed"),
+        ("sweep.classification.scores", ["magnitude", "size"]),
+        ("sweep.classification.include", []),
+        ("sweep.classification.most", 1.0),
+        ("sweep.classification.evaluations", 2),
+        ("tradeoff.classification.recovery.mode", "slowly"),
         ("batches.upsampling.noise", 1.1),
         ("data.upsampling.scale", 5),
         ("finetune.upsampling.epochs", 2.5),
@@ -94,11 +102,30 @@ def test_a_value_out_of_range_is_refused(
         load_settings(write_params(tree))
 
 
+def test_a_given_trade_off_must_be_given(write_params: Any, tree: Tree, refused: Any) -> None:
+    tree["tradeoff"]["classification"] |= {"rule": "given", "sparsity": 0.5}
+    with refused("tradeoff.classification", "score", "sparsity"):
+        load_settings(write_params(tree))
+
+
+def test_no_score_is_swept_twice(write_params: Any, tree: Tree, refused: Any) -> None:
+    tree["sweep"]["classification"]["scores"] = ["random", "random"]
+    with refused("sweep.classification", "scores", "twice"):
+        load_settings(write_params(tree))
+
+
+def test_a_task_takes_its_own_part(write_params: Any, tree: Tree) -> None:
+    tree["task"] = "classification"
+    settings = load_settings(write_params(tree))
+    assert settings.of(settings.recovery) is settings.recovery.classification
+
+
+@pytest.mark.parametrize("task", ["upsampling", "classification"])
 def test_parts_that_leave_nothing_to_train_are_refused(
-    write_params: Any, tree: Tree, refused: Any
+    write_params: Any, tree: Tree, refused: Any, task: str
 ) -> None:
-    tree["data"]["upsampling"] |= {"validation": 0.5, "test": 0.5}
-    with refused("data.upsampling", "validation + test"):
+    tree["data"][task] |= {"validation": 0.5, "test": 0.5}
+    with refused(f"data.{task}", "validation + test"):
         load_settings(write_params(tree))
 
 

@@ -36,7 +36,15 @@ def test_stages_import_neither_tracking_nor_drawing_nor_accelerate() -> None:
     assert {"prepare", "finetune", "sparsify", "prune", "recover", "evaluate"} <= set(OTHERS)
     most, with_plot = imported_by(OTHERS, ["plot"])
     assert {"stages", "torch"} <= most
-    assert not most & {"mlflow", "seaborn", "matplotlib", "pandas", "accelerate", "dvc"}
+    assert not most & {
+        "mlflow",
+        "seaborn",
+        "matplotlib",
+        "pandas",
+        "accelerate",
+        "dvc",
+        "onnxruntime",
+    }
     assert "matplotlib" in with_plot
     assert not with_plot & {"mlflow", "accelerate", "dvc"}
 

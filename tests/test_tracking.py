@@ -42,6 +42,8 @@ def make_results(folder: Path, tree: dict[str, Any], weights: str = "a") -> None
     summary = {"selected": "step1", "reason": "good", "dense": {"psnr_db": 31.5, "macs": 7}}
     artifacts.write_json(folder / artifacts.SUMMARY, summary)
     artifacts.write_csv(folder / artifacts.STEPS_TABLE, [{"step": "step1"}])
+    artifacts.write_csv(folder / artifacts.LAYERS_TABLE, [], ["layer"])
+    artifacts.write_json(folder / artifacts.TRADEOFF, {"decided": False, "reason": "not asked"})
     artifacts.write_csv(folder / artifacts.DENSE_MODEL / artifacts.HISTORY, history(600))
     for name in (artifacts.FIGURES / "quality.png", artifacts.SELECTED_MODEL / "network.json"):
         (folder / name).parent.mkdir(parents=True)

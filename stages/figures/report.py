@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from stages.tasks.task import Quality
+from stages.tasks.task import Quality, Table
 
 STYLE = """
 body{font:16px/1.55 system-ui,sans-serif;color:#1f2733;max-width:60rem;margin:2rem auto;
@@ -20,14 +20,12 @@ th:first-child,td:first-child{text-align:left}
 img{max-width:100%}figure{margin:1.5rem 0}figcaption{color:#55606e;font-size:.92rem}
 """
 
-Table = tuple[Sequence[str], Sequence[Sequence[str]]]
-
 
 def lead(summary: Mapping[str, Any], quality: Quality, baseline: str) -> str:
     """The paragraph that opens the report: what was removed, at what cost, and the criterion."""
     dense, pruned, name = summary["dense"], summary["pruned"], quality.name
     costs = (
-        f"On the test part its {quality.label} is {pruned[name]:.3f} {quality.unit}, against "
+        f"On the test part its {quality.label} is {quality.told(pruned[name])}, against "
         f"{dense[name]:.3f} for the dense model and {summary[baseline][name]:.3f} for {baseline}; "
         f"it needs {pruned['macs'] / dense['macs']:.2f} of the dense model's multiply-accumulates "
         f"and {pruned['latency_ms'] / dense['latency_ms']:.2f} of its time."
@@ -35,7 +33,7 @@ def lead(summary: Mapping[str, Any], quality: Quality, baseline: str) -> str:
     if summary["selected"] == "dense":
         return f"The criterion did not hold: {summary['reason']}; dense was selected. {costs}"
     lost = summary[f"lost_{name}"]
-    cost = f"{abs(lost):.3f} {quality.unit} of {quality.label} on the test part"
+    cost = f"{quality.told(abs(lost))} of {quality.label} on the test part"
     return (
         f"The model of {summary['selected']} was selected: {summary['share_removed']:.3f} of the "
         f"parameters are gone ({dense['parameters']:,} to {pruned['parameters']:,}), which "
@@ -44,27 +42,71 @@ def lead(summary: Mapping[str, Any], quality: Quality, baseline: str) -> str:
     )
 
 
-def models_table(summary: Mapping[str, Any], quality: Quality, names: Sequence[str]) -> Table:
+def sparse_lead(decision: Mapping[str, Any], summary: Mapping[str, Any], quality: Quality) -> str:
+    """The paragraph on single weights: what was decided and why, what was refused, the test."""
+    refused = "; ".join(f"{score}: {why}" for score, why in decision["refused"].items())
+    told = (
+        f"Single weights: {decision['zeros']:,} of {decision['weights']:,} are zero (score "
+        f"{decision['score']}, sparsity {decision['sparsity']:.4f}). Decided by the rule "
+        f"{decision['rule']}: {decision['reason']}."
+    )
+    if refused:
+        told += f" Refused: {refused}."
+    if decision["quality_recovered"] is not None:
+        told += (
+            f" Recovery brought {quality.told(decision['quality'])} to "
+            f"{quality.told(decision['quality_recovered'])} on validation."
+        )
+    kept = "held" if decision["keeps_criterion"] else "did not hold"
+    told += (
+        f" The criterion {kept}: {decision['verdict']}. On the test part its {quality.label} is "
+        f"{quality.told(summary['sparse'][quality.name])}, against "
+        f"{summary['dense'][quality.name]:.3f} for the dense model."
+    )
+    return told
+
+
+def zeros_text(summary: Mapping[str, Any], quality: Quality) -> str:
+    """What zeros are worth: no time, fewer bytes; 8 bits; and what removed channels are worth."""
+    dense, sparse, pruned = (summary[name] for name in ("dense", "sparse", "pruned"))
+    told = (
+        "Zeros in a tensor do not make dense kernels faster: the sparse network does all "
+        f"{sparse['macs']:,} multiply-accumulates of the dense one and took "
+        f"{sparse['latency_ms']:.2f} ms where that took {dense['latency_ms']:.2f}. What they give "
+        f"is bytes: {sparse['zip_bytes']:,} after compression instead of {dense['zip_bytes']:,}. "
+    )
+    if "sparse_8bit" in summary:
+        small = summary["sparse_8bit"]
+        told += (
+            f"In 8 bits the sparse network takes {small['zip_bytes']:,} bytes after compression, "
+            f"with a {quality.label} of {quality.told(small[quality.name])} on the test part "
+            f"instead of {sparse[quality.name]:.3f} (its time is ONNX Runtime's, the others' "
+            "PyTorch's: do not compare them). "
+        )
+    return told + (
+        f"Removed channels give time: the pruned network needs {pruned['macs']:,} "
+        f"multiply-accumulates and took {pruned['latency_ms']:.2f} ms."
+    )
+
+
+COUNTS = ("parameters", "macs", "latency_ms", "bytes", "zip_bytes", "iterations")
+
+
+def models_table(
+    summary: Mapping[str, Any], quality: Quality, metrics: Sequence[str], names: Sequence[str]
+) -> Table:
     """A row a model with its metrics on the test part and its costs."""
-    metrics = [
-        key
-        for key, value in summary["dense"].items()
-        if isinstance(value, float) and key != "latency_ms"
-    ]
-    counts = ("parameters", "macs", "latency_ms", "bytes", "iterations")
     rows = []
     for name in names:
         model = summary[name]
-        cells = [
-            name,
-            *(f"{model[m]:.4f}" if m != quality.name else f"{model[m]:.3f}" for m in metrics),
-        ]
-        for count in counts:
+        cells = [name]
+        cells += [f"{model[m]:.3f}" if m == quality.name else f"{model[m]:.4f}" for m in metrics]
+        for count in COUNTS:
             value = model.get(count)
-            form = ",.1f" if count == "latency_ms" else ",d"
+            form = ",.2f" if count == "latency_ms" else ",d"
             cells.append("" if value is None else f"{value:{form}}")
         rows.append(cells)
-    return ["model", *metrics, *counts], rows
+    return ["model", *metrics, *COUNTS], rows
 
 
 def steps_table(records: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -84,27 +126,36 @@ def steps_table(records: Mapping[str, Mapping[str, Any]]) -> Table:
     return [*head, "after recovery", "keeps the criterion"], rows
 
 
-def report_page(
-    opening: str, held: bool, tables: Mapping[str, Table], figures: Mapping[str, Path]
-) -> str:
-    """Put paragraph, tables and figures (embedded, by caption) on one page."""
-    parts = [f'<p class="lead{"" if held else " failed"}">{escape(opening)}</p>']
-    parts += [f"<h2>{escape(title)}</h2>{_table(*table)}" for title, table in tables.items()]
-    parts.append("<h2>Figures</h2>")
-    for caption, path in figures.items():
-        data = base64.b64encode(path.read_bytes()).decode()
-        parts.append(
-            f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
-            f"<figcaption>{escape(caption)}</figcaption></figure>"
-        )
+def report_page(sections: Sequence[str]) -> str:
+    """Put sections of HTML on one page."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Pruneline</title>'
         f"<style>{STYLE}</style></head><body><h1>Pruneline: what pruning did, and what it cost</h1>"
-        f"{''.join(parts)}</body></html>\n"
+        f"{''.join(sections)}</body></html>\n"
     )
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def paragraph(text: str, kind: str = "") -> str:
+    """A paragraph; `lead` and `lead failed` are kinds that stand out."""
+    return f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>"
+
+
+def heading(title: str) -> str:
+    """A heading over tables and figures."""
+    return f"<h2>{escape(title)}</h2>"
+
+
+def picture(caption: str, path: Path) -> str:
+    """A figure, embedded in the page."""
+    data = base64.b64encode(path.read_bytes()).decode()
+    return (
+        f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table, the first column of which is text."""
     top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows

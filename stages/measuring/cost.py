@@ -3,6 +3,7 @@
 import copy
 import statistics
 import time
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def median_latency_ms(
     with torch.inference_mode():
         for turn in range(runs + 1):
             for name, network in networks.items():
-                device = next(network.parameters()).device
+                device = next((p.device for p in network.parameters()), torch.device("cpu"))
                 given = inputs.to(device)
                 _wait_for(device)
                 start = time.perf_counter()
@@ -64,6 +65,15 @@ def median_latency_ms(
 def saved_bytes(folder: Path) -> int:
     """Size of a saved model's weights."""
     return (folder / WEIGHTS).stat().st_size
+
+
+def zipped_bytes(path: Path) -> int:
+    """Size of a file after compression by DEFLATE, as in a .zip."""
+    packer, size = zlib.compressobj(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            size += len(packer.compress(chunk))
+    return size + len(packer.flush())
 
 
 def _wait_for(device: torch.device) -> None:

@@ -19,5 +19,5 @@ def judge(
     """Whether `value` keeps the criterion, and why, in words."""
     limit = threshold(criterion, quality, dense, baseline)
     return value == limit or quality.better(value, limit), (
-        f"{value:.3f} {quality.unit} on validation, where {limit:.3f} is needed (dense {dense:.3f})"
+        f"{quality.told(value)} on validation, where {limit:.3f} is needed (dense {dense:.3f})"
     )

@@ -46,26 +46,46 @@ def read_luma(path: Path) -> tuple[Luma, int]:
     Raises:
         UserError: if it cannot be decoded or has another depth.
     """
-    # OpenCV reports a broken file on stderr in its own words; the error below says it once.
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        data = np.fromfile(path, dtype=np.uint8)
-    except OSError as error:
-        raise UserError(f"picture {path} cannot be read: {error.strerror}") from error
-    pixels = None if _is_torn_png(data) else _decoded(data)
-    if pixels is None:
-        raise UserError(f"picture {path} cannot be decoded: mend it or take it out of the folder")
+    pixels = _decode_file(path, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if pixels.dtype not in (np.uint8, np.uint16):
         raise UserError(f"picture {path} holds {pixels.dtype}: give 8 or 16 bits a channel")
     bits = 8 * pixels.dtype.itemsize
     return on_grid((pixels @ _BGR_TO_LUMA) / (2**bits - 1), bits), bits
 
 
-def _decoded(data: NDArray[np.uint8]) -> Any:
-    """Blue, green and red at the file's depth, (H, W, 3), or nothing where it cannot be decoded."""
-    with contextlib.suppress(cv2.error):  # an empty file, or a size beyond all bounds
-        return cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-    return None
+def read_pixels(path: Path, channels: int | None) -> NDArray[np.uint8]:
+    """Read a picture of 8 bits as (H, W) grey or (H, W, 3) red, green, blue; `None`: as it is.
+
+    Deeper files are reduced to 8 bits.
+
+    Raises:
+        UserError: if it cannot be decoded.
+    """
+    flags = {1: cv2.IMREAD_GRAYSCALE, 3: cv2.IMREAD_COLOR, None: cv2.IMREAD_UNCHANGED}
+    pixels: NDArray[np.uint8] = _decode_file(path, flags[channels])
+    return pixels if pixels.ndim == 2 else np.ascontiguousarray(pixels[:, :, 2::-1])
+
+
+def write_pixels(path: Path, pixels: NDArray[np.uint8]) -> None:
+    """Write (H, W) grey or (H, W, 3) red, green, blue as a PNG of 8 bits."""
+    _write_png(path, pixels if pixels.ndim == 2 else pixels[:, :, ::-1])
+
+
+def _decode_file(path: Path, flags: int) -> NDArray[Any]:
+    # OpenCV reports a broken file on stderr in its own words; the error below says it once.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        data = np.fromfile(path, dtype=np.uint8)
+    except OSError as error:
+        raise UserError(f"picture {path} cannot be read: {error.strerror}") from error
+    pixels: Any = None
+    if not _is_torn_png(data):
+        with contextlib.suppress(cv2.error):  # an empty file, or a size beyond all bounds
+            pixels = cv2.imdecode(data, flags)
+    if pixels is None:
+        raise UserError(f"picture {path} cannot be decoded: mend it or take it out of the folder")
+    decoded: NDArray[Any] = pixels
+    return decoded
 
 
 def _is_torn_png(data: NDArray[np.uint8]) -> bool:
@@ -100,7 +120,11 @@ def write_luma(path: Path, luma: Luma, bits: int) -> None:
     """Write a grey PNG of 8 or 16 bits, without loss for values on that grid."""
     dtype = np.uint16 if bits > 8 else np.uint8
     levels = 2 ** (16 if bits > 8 else 8) - 1
-    done, buffer = cv2.imencode(".png", np.rint(luma * levels).astype(dtype))
+    _write_png(path, np.rint(luma * levels).astype(dtype))
+
+
+def _write_png(path: Path, pixels: NDArray[Any]) -> None:
+    done, buffer = cv2.imencode(".png", pixels)
     if not done:
         raise OSError(f"cannot encode {path}")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,13 +1,19 @@
 """What the stages ask of a task."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 Sample = tuple[Tensor, Tensor]  # what a network takes, and what it should give
+Rows = Sequence[Mapping[str, Any]]
+Table = tuple[Sequence[str], Sequence[Sequence[str]]]  # head and rows
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,15 @@ class Quality:
         """How much worse `value` is than `reference`; negative where it is better."""
         return reference - value if self.higher_is_better else value - reference
 
+    def told(self, value: float) -> str:
+        """A value with its unit."""
+        return f"{value:.3f} {self.unit}".rstrip()
+
+    @property
+    def axis(self) -> str:
+        """What figures write beside an axis of validation quality."""
+        return f"{self.label} on validation" + (f" ({self.unit})" if self.unit else "")
+
 
 @dataclass(frozen=True)
 class Frames:
@@ -37,14 +52,30 @@ class Frames:
     latency_runs: int
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """A figure of the task's own for the report, and what it shows."""
+
+    figure: "Figure"
+    caption: str
+
+
 class Task(Protocol):
     """A task over the prepared data."""
 
     quality: Quality
     baseline_name: str
-    example_shape: tuple[int, ...]
+    metrics: tuple[str, ...]  # columns of the rows of `test`, quality among them
+    new_head: bool  # whether starting weights may have a last layer of another size
     batch_size: int
     frames: Frames
+
+    @property
+    def example_shape(self) -> tuple[int, ...]:
+        """The shape of an input, batch of one included."""
+
+    def offers(self) -> dict[str, Any]:
+        """What the data tell a network's factory, by the names of its parameters."""
 
     def prepare(self, folder: Path) -> str:
         """Read, check and split the source, write it into `folder`; returns a line about it."""
@@ -64,11 +95,17 @@ class Task(Protocol):
     def validate_baseline(self) -> float:
         """The baseline's quality on the validation part."""
 
-    def test(self, networks: dict[str, nn.Module]) -> list[dict[str, float | str]]:
+    def test(self, networks: Mapping[str, nn.Module]) -> list[dict[str, Any]]:
         """Rows of metrics on the test part, baseline included: one a model and item.
 
-        Every row has `model`, `item` and the quality's name.
+        Every row has `model`, `item` and the task's `metrics`.
         """
 
-    def show(self, networks: dict[str, nn.Module], folder: Path) -> None:
-        """Write examples of what the networks make of test items, for the report."""
+    def show(self, networks: Mapping[str, nn.Module], folder: Path) -> None:
+        """Write examples of test items, and of what the networks make of them, for the report."""
+
+    def draw(self, rows: Rows, examples: Path) -> dict[str, Drawing]:
+        """Figures of the task's own, by file name, of the rows of `test` and of examples."""
+
+    def tables(self, rows: Rows) -> dict[str, Table]:
+        """Tables of the task's own for the report, by title, of the rows of `test`."""

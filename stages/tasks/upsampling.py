@@ -1,7 +1,9 @@
 """Up-sampling of luma: Charbonnier loss, Y-PSNR, bicubic as the baseline."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +20,7 @@ from stages.sources.prepared import read_pairs, write_pairs
 from stages.tasks.crops import write_crops
 from stages.tasks.patches import PatchSamples
 from stages.tasks.picture_quality import psnr_db, ssim
-from stages.tasks.task import Frames, Quality
+from stages.tasks.task import Drawing, Frames, Quality, Rows, Table
 
 CHARBONNIER_EPSILON = 1e-3
 
@@ -28,17 +30,22 @@ class Upsampling:
 
     quality = Quality("psnr_db", "Y-PSNR", "dB", higher_is_better=True)
     baseline_name = "bicubic"
+    metrics = ("psnr_db", "ssim")
+    new_head = False
     example_shape: tuple[int, ...] = (1, 1, 16, 16)
 
     def __init__(self, settings: Settings):
         self.seed = settings.seed
-        self.data, self.folder = settings.of(settings.data), settings.data.folder
-        self.batches = settings.of(settings.batches)
+        self.data, self.folder = settings.data.upsampling, settings.data.folder
+        self.batches = settings.batches.upsampling
         self.batch_size = self.batches.size
-        asked = settings.of(settings.evaluation)
+        asked = settings.evaluation.upsampling
         self.frames = Frames(
             (1, 1, *asked.macs_frame), (1, 1, *asked.latency_frame), asked.latency_runs
         )
+
+    def offers(self) -> dict[str, Any]:
+        return {"scale": self.data.scale}
 
     def prepare(self, folder: Path) -> str:
         data = self.data
@@ -87,8 +94,8 @@ class Upsampling:
     def validate_baseline(self) -> float:
         return self._mean_psnr_db([self.upsample_baseline(pair) for pair in self._validation])
 
-    def test(self, networks: dict[str, nn.Module]) -> list[dict[str, float | str]]:
-        rows: list[dict[str, float | str]] = []
+    def test(self, networks: Mapping[str, nn.Module]) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
         for pair in read_pairs(artifacts.PREPARED, "test"):
             made = {self.baseline_name: self.upsample_baseline(pair)}
             made |= {name: self.upsample(network, pair) for name, network in networks.items()}
@@ -98,11 +105,26 @@ class Upsampling:
                 rows.append({"model": name, "item": pair.name, "psnr_db": psnr, "ssim": similarity})
         return rows
 
-    def show(self, networks: dict[str, nn.Module], folder: Path) -> None:
+    def show(self, networks: Mapping[str, nn.Module], folder: Path) -> None:
+        """Write the crop of every test picture where the original has most detail."""
         for pair in read_pairs(artifacts.PREPARED, "test"):
             made = {self.baseline_name: self.upsample_baseline(pair)}
             made |= {name: self.upsample(network, pair) for name, network in networks.items()}
             write_crops(folder, pair, made | {"original": pair.high})
+
+    def draw(self, rows: Rows, examples: Path) -> dict[str, Drawing]:
+        from stages.figures.crops import crops_figure  # imports matplotlib
+
+        quality = self.quality
+        notes = {
+            (r["model"], r["item"]): f"{float(r[quality.name]):.2f} {quality.unit}" for r in rows
+        }
+        columns = (self.baseline_name, "dense", "pruned", "original")
+        caption = "Details of the test pictures; below each, quality over the whole picture."
+        return {"crops": Drawing(crops_figure(examples, columns, notes), caption)}
+
+    def tables(self, rows: Rows) -> dict[str, Table]:
+        return {}
 
     def upsample(self, network: nn.Module, pair: Picture) -> Luma:
         """What `network` makes of a pair's low-resolution luma, rounded to the pair's bits."""

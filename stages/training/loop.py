@@ -125,7 +125,8 @@ class _Steps:
         self.hook: Hook | None = hook
         self.accelerator = accelerator_for(training)
         network.to(self.accelerator.device)
-        optimizer = torch.optim.Adam(network.parameters(), lr=plan.learning_rate)
+        trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.Adam(trained, lr=plan.learning_rate)
         samples = task.samples(plan.total * task.batch_size, plan.phase)
         self.network, self.optimizer, loader = self.accelerator.prepare(
             network, optimizer, DataLoader(samples, batch_size=task.batch_size)
@@ -134,7 +135,7 @@ class _Steps:
 
     def epoch(self, iterations: int, progress: "tqdm[Any]") -> float:
         """Run an epoch's iterations; returns the mean loss."""
-        self.network.train()
+        _train_mode(self.network)
         total = torch.zeros((), device=self.accelerator.device)
         for _ in range(iterations):
             total += self._step()
@@ -160,6 +161,15 @@ class _Steps:
             self.hook(self.iteration, learning_rate)
         self.iteration += 1
         return loss.detach()
+
+
+def _train_mode(network: nn.Module) -> None:
+    """Set training mode, except for frozen modules: their statistics must not move either."""
+    network.train()
+    for module in network.modules():
+        parameters = list(module.parameters())
+        if parameters and not any(parameter.requires_grad for parameter in parameters):
+            module.eval()
 
 
 def accelerator_for(training: Training) -> Any:

@@ -1,0 +1,1 @@
+"""Networks outside PyTorch: ONNX files, quantised ones, and running them."""

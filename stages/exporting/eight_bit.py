@@ -1,0 +1,56 @@
+"""Quantisation to 8 bits after training, with ONNX Runtime."""
+
+import logging
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+
+def quantise(source: Path, target: Path, samples: Iterable[Tensor]) -> None:
+    """Write `target`: weights (a scale a channel) and activations of `source` in 8 bits.
+
+    Ranges of activations are those that `samples`, batches of inputs, give. What has no 8-bit
+    form stays as it is.
+    """
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    logging.getLogger().setLevel(logging.ERROR)
+    prepared = target.with_suffix(".prepared.onnx")
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            quant_pre_process(str(source), str(prepared))
+            quantize_static(
+                str(prepared),
+                str(target),
+                _Calibration(samples),
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+            )
+    finally:
+        prepared.unlink(missing_ok=True)
+
+
+class _Calibration:
+    """Hands one batch after the other to the quantiser."""
+
+    def __init__(self, samples: Iterable[Tensor]):
+        self.batches: Iterator[Tensor] = iter(samples)
+
+    def get_next(self) -> dict[str, Any] | None:
+        batch = next(self.batches, None)
+        return None if batch is None else {"input": batch.numpy()}
+
+    def __iter__(self) -> "_Calibration":
+        return self
+
+    def __next__(self) -> dict[str, Any]:
+        batch = self.get_next()
+        if batch is None:
+            raise StopIteration
+        return batch

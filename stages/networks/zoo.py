@@ -1,0 +1,63 @@
+"""Classifiers of torchvision, by name."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from stages.errors import UserError
+
+# These have a second head that is used in training only.
+_WITHOUT_AUXILIARY = {"aux_logits": False, "init_weights": True}
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "googlenet": _WITHOUT_AUXILIARY,
+    "inception_v3": _WITHOUT_AUXILIARY,
+}
+COLOURS = 3  # channels that all of them take
+
+
+def is_in_zoo(name: str) -> bool:
+    """Whether torchvision has a classifier of this name."""
+    import torchvision  # costs a second, so only where a name is not our own
+
+    return name in torchvision.models.list_models(module=torchvision.models)
+
+
+def torchvision_classifier(
+    name: str, classes: int, input_shape: Sequence[int], **options: Any
+) -> nn.Module:
+    """A torchvision classifier with a head for so many `classes`, of random weights.
+
+    Raises:
+        UserError: if the data do not have the three channels that it takes.
+    """
+    from torchvision.models import get_model
+
+    if input_shape[0] != COLOURS:
+        raise UserError(
+            f"{name} takes pictures of {COLOURS} channels, the data have {input_shape[0]}: set "
+            f"data.classification.pictures.channels to {COLOURS}"
+        )
+    given = {**_OPTIONS.get(name, {}), **options}
+    network: nn.Module = get_model(name, weights=None, num_classes=classes, **given)
+    return network
+
+
+def torchvision_weights(name: str) -> dict[str, Tensor]:
+    """The weights that torchvision itself gives with a classifier, downloaded if need be.
+
+    Raises:
+        UserError: if it has none, or the machine cannot get them.
+    """
+    from torchvision.models import get_model_weights
+
+    try:
+        enum = get_model_weights(name)
+        tensors: dict[str, Tensor] = enum["DEFAULT"].get_state_dict(progress=False)
+    except Exception as error:  # no such weights, no network, no place to store them
+        reason = str(error).split("\n")[0]
+        raise UserError(
+            f"torchvision's own weights for {name} cannot be had ({reason}): give a file in "
+            "network.classification.weights, or null"
+        ) from error
+    return tensors

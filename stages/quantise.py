@@ -1,0 +1,48 @@
+"""Quantise the sparse network to 8 bits: what zeros and small numbers are worth together."""
+
+from collections.abc import Iterator
+
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from stages import artifacts
+from stages.errors import run_stage
+from stages.networks.saved import load_network
+from stages.settings import load_settings
+from stages.tasks.choose import task_of
+from stages.tasks.task import Task
+
+BATCHES = 10  # that ranges of activations are taken from
+
+
+def main() -> None:
+    """Write the quantised sparse network, or why there is none."""
+    settings = load_settings()
+    nothing = artifacts.SPARSE_MODEL / artifacts.NONE
+    if nothing.is_file():
+        reason = artifacts.read_json(nothing)["reason"]
+        with artifacts.fresh_folder(artifacts.QUANTISED_MODEL) as folder:
+            artifacts.write_json(folder / artifacts.NONE, {"reason": reason})
+        print(f"no quantised network: {reason}")
+        return
+    from stages.exporting.eight_bit import quantise
+    from stages.exporting.onnx_file import export_onnx
+
+    task, (network, about) = task_of(settings), load_network(artifacts.SPARSE_MODEL)
+    with artifacts.fresh_folder(artifacts.QUANTISED_MODEL) as folder:
+        exported = folder / "float.onnx"
+        export_onnx(network, about.example_shape, exported)
+        quantise(exported, folder / artifacts.ONNX, _samples(task))
+        exported.unlink()
+    size = (artifacts.QUANTISED_MODEL / artifacts.ONNX).stat().st_size
+    print(f"quantised the sparse network: {size} bytes")
+
+
+def _samples(task: Task) -> Iterator[Tensor]:
+    """Training inputs, to take the ranges of activations from."""
+    samples = task.samples(BATCHES * task.batch_size, "quantise")
+    return (given for given, _ in DataLoader(samples, batch_size=task.batch_size))
+
+
+if __name__ == "__main__":
+    run_stage(main)

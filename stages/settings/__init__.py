@@ -1,0 +1,40 @@
+"""`params.yaml` as frozen, typed settings: parsed once, unknown keys refused."""
+
+from stages.settings.data import (
+    ClassificationBatches,
+    ClassificationData,
+    Pictures,
+    Radio,
+    UpsamplingBatches,
+)
+from stages.settings.pruning import DENSE, Criterion
+from stages.settings.reading import load_settings
+from stages.settings.section import TASK_NAMES, ByTask, PerTask
+from stages.settings.training import Network, Phase, Sparsity, Training
+from stages.settings.weights import SCORES, Sweep, Tradeoff
+from stages.settings.whole import Settings
+
+CONTROLS = ("longer", "scratch")
+
+__all__ = [
+    "CONTROLS",
+    "DENSE",
+    "SCORES",
+    "TASK_NAMES",
+    "ByTask",
+    "ClassificationBatches",
+    "ClassificationData",
+    "Criterion",
+    "Network",
+    "PerTask",
+    "Phase",
+    "Pictures",
+    "Radio",
+    "Settings",
+    "Sparsity",
+    "Sweep",
+    "Tradeoff",
+    "Training",
+    "UpsamplingBatches",
+    "load_settings",
+]

@@ -1,0 +1,94 @@
+"""Sections on channel pruning: its steps, its target, and the criterion."""
+
+import itertools
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, model_validator
+
+from stages.settings.section import Count, NotNegative, Section, Share
+
+DENSE = "dense"  # the name of the model that the first step starts from
+# What else is in models/, so no step can be called so.
+RESERVED = {
+    "pruned", "sparsified", "unrecovered", "controls", "schedule", "verdicts", "orders", "sparse",
+    "quantised",
+}  # fmt: skip
+
+
+def _named_steps(value: Any) -> Any:
+    if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str):
+                raise ValueError(
+                    f"step names must be text such as step1, not the number {key!r} "
+                    "(DVC would silently run no step at all)"
+                )
+    return value
+
+
+def _chain(steps: dict[str, str]) -> None:
+    """Refuse a mapping that is not one chain from the dense model, in the order written."""
+    if not steps:
+        raise ValueError("needs at least one step, such as {step1: dense}")
+    for name in steps:
+        if name == DENSE or name in RESERVED or not name.isidentifier():
+            raise ValueError(f"a step cannot be called {name!r}: use a name such as step1")
+    for name, start in steps.items():
+        if start != DENSE and start not in steps:
+            raise ValueError(f"{name} starts from {start!r}, which is neither {DENSE} nor a step")
+    for name in steps:
+        seen, at = {name}, steps[name]
+        while at != DENSE:
+            if at in seen:
+                raise ValueError(f"the steps form a cycle through {at}; one must start from dense")
+            seen.add(at)
+            at = steps[at]
+    before = [DENSE, *list(steps)[:-1]]
+    for name, start, expected in zip(steps, steps.values(), before, strict=True):
+        if start != expected:
+            raise ValueError(f"{name} must start from {expected}: steps are one chain, in order")
+
+
+class Pruning(Section):
+    """How much goes, in which steps, and by what ranking."""
+
+    target: Share
+    schedule: Literal["even", "geometric", "explicit"]
+    shares: Annotated[dict[str, Share], BeforeValidator(_named_steps)]
+    steps: Annotated[dict[str, str], BeforeValidator(_named_steps)]
+    importance: Literal["norm2", "mean", "taylor"]
+    scope: Literal["global", "local"]
+    minimum_channels: Count
+    round_to: Count
+    protect: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _steps_can_run(self) -> Self:
+        try:
+            _chain(self.steps)
+        except ValueError as error:
+            raise ValueError(f"steps: {error}") from None
+        if self.schedule == "explicit":
+            if list(self.shares) != list(self.steps):
+                raise ValueError("shares: an explicit schedule needs one share for each of steps")
+            shares = list(self.shares.values())
+            if any(b <= a for a, b in itertools.pairwise(shares)):
+                raise ValueError("shares: each step's share must be larger than the one before")
+        return self
+
+
+class Criterion(Section):
+    """How much of the dense model's quality a pruned model must keep.
+
+    `loss`: at most `limit` below it, in the unit of quality. `share`: at least `limit` of it.
+    `gain`: at least `limit` of what the dense model gains over the baseline.
+    """
+
+    rule: Literal["loss", "share", "gain"]
+    limit: NotNegative
+
+    @model_validator(mode="after")
+    def _shares_ask_for_something(self) -> Self:
+        if self.rule != "loss" and self.limit == 0:
+            raise ValueError(f"limit: a {self.rule} of 0 asks for nothing")
+        return self

@@ -1,0 +1,33 @@
+"""What the sections of `params.yaml` are made of."""
+
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+TaskName = Literal["upsampling", "classification"]
+TASK_NAMES: tuple[TaskName, ...] = ("upsampling", "classification")
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+AnyCount = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+
+T = TypeVar("T")
+
+
+class Section(BaseModel):
+    """A section of `params.yaml`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ByTask(Section):
+    """A section with a part a task, `upsampling` and `classification`, of whatever types."""
+
+
+class PerTask(ByTask, Generic[T]):
+    """A section whose parts are alike; `Settings.of` takes the part in use."""
+
+    upsampling: T
+    classification: T

@@ -1,0 +1,63 @@
+"""Sections on weight pruning: the sweep over sparsities, and the trade-off."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from stages.settings.section import Count, Section, Share
+from stages.settings.training import Phase
+
+ScoreName = Literal["magnitude", "synflow", "gradient", "random"]
+SCORES: tuple[ScoreName, ...] = ("magnitude", "synflow", "gradient", "random")
+Kind = Literal["weights", "biases", "normalisation"]
+
+
+class SynFlow(Section):
+    """How SynFlow removes weights: in so many rounds, densities falling on such a schedule."""
+
+    rounds: Count
+    schedule: Literal["exponential", "linear"]
+
+
+class Sweep(Section):
+    """One-shot weight pruning over many sparsities.
+
+    `evaluations` bounds the points of each score; none are closer than `resolution`, and none lie
+    above `most`. `include` says what counts as a weight.
+    """
+
+    scores: tuple[ScoreName, ...]
+    scope: Literal["global", "layer"]
+    include: Annotated[tuple[Kind, ...], Field(min_length=1)]
+    evaluations: Annotated[int, Field(ge=3)]
+    resolution: Share
+    most: Share
+    synflow: SynFlow
+
+    @model_validator(mode="after")
+    def _names_each_once(self) -> Self:
+        for key, names in (("scores", self.scores), ("include", self.include)):
+            if len(set(names)) < len(names):
+                raise ValueError(f"{key}: names one of them twice")
+        return self
+
+
+class SparseRecovery(Phase):
+    """Training the sparse network with its mask held: at once, or while sparsity grows."""
+
+    mode: Literal["none", "at_once", "gradual"]
+
+
+class Tradeoff(Section):
+    """How a score and a sparsity are decided: by the criterion, by the knee, or as given."""
+
+    rule: Literal["largest", "knee", "given"]
+    score: ScoreName | None
+    sparsity: Share | None
+    recovery: SparseRecovery
+
+    @model_validator(mode="after")
+    def _given_is_given(self) -> Self:
+        if self.rule == "given" and (self.score is None or self.sparsity is None):
+            raise ValueError("rule given needs a score and a sparsity")
+        return self

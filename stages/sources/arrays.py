@@ -1,0 +1,103 @@
+"""Labelled arrays from `.npz` files of the user's own: sensors, audio, radio."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.errors import UserError
+from stages.sources.labelled import PARTS, Indices, Labelled, Split
+
+
+def array_files(folder: Path) -> tuple[Labelled, Split | None]:
+    """Read the one `.npz` file of a folder, or its `train.npz`, `validation.npz` and `test.npz`.
+
+    A file holds `x`, numbers of shape (N, C, L) or (N, C, H, W), and `y`, N labels from 0 on; and
+    may hold `classes`, their names, and `snr_db`, a number a sample. Nothing is ever unpickled.
+
+    Raises:
+        UserError: naming the file and what is wrong in it.
+    """
+    if not folder.is_dir():
+        raise UserError(f"data folder {folder} does not exist: set data.folder")
+    files = sorted(folder.glob("*.npz"))
+    if {path.stem for path in files} == set(PARTS):
+        read = [_read(folder / f"{part}.npz") for part in PARTS]
+        if len({(data.x[0].shape, data.snr_db is None) for data in read}) > 1:
+            raise UserError(f"the parts in {folder} differ in the shape of x, or in having snr_db")
+        ends = np.cumsum([len(data.y) for data in read])
+        parts = dict(zip(PARTS, np.split(np.arange(ends[-1]), ends[:-1]), strict=True))
+        classes = max((data.classes for data in read), key=len)
+        snrs = [data.snr_db for data in read if data.snr_db is not None]
+        joined = Labelled(
+            np.concatenate([np.asarray(data.x) for data in read]),
+            np.concatenate([data.y for data in read]),
+            classes,
+            np.concatenate(snrs) if snrs else None,
+        )
+        return joined, parts
+    if len(files) != 1:
+        raise UserError(
+            f"data folder {folder} holds {len(files)} .npz files: give one, or train.npz, "
+            "validation.npz and test.npz"
+        )
+    return _read(files[0]), None
+
+
+def _read(path: Path) -> Labelled:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            content = {name: stored[name] for name in stored.files}
+    except ValueError as error:
+        raise UserError(
+            f"{path} holds arrays of objects, which are never unpickled: save plain numbers "
+            f"({str(error).split('.')[0]})"
+        ) from error
+    except Exception as error:  # a damaged file raises almost anything
+        raise UserError(f"{path} is not readable as .npz: {error}") from error
+    missing = [name for name in ("x", "y") if name not in content]
+    if missing:
+        raise UserError(f"{path} has no array called {' and none called '.join(missing)}")
+    x, y = _numbers(path, content["x"]), content["y"]
+    classes = _checked_labels(path, y, len(x), content.get("classes"))
+    snr_db = content.get("snr_db")
+    if snr_db is not None and snr_db.shape != y.shape:
+        raise UserError(f"{path}: snr_db has shape {snr_db.shape}, and y {y.shape}")
+    return Labelled(
+        x, y.astype(np.int64), classes, None if snr_db is None else snr_db.astype(np.float32)
+    )
+
+
+def _numbers(path: Path, x: NDArray[np.generic]) -> NDArray[np.float32]:
+    if x.ndim not in (3, 4) or x.dtype.kind not in "biuf" or not x.size:
+        raise UserError(
+            f"{path}: x has shape {x.shape} and type {x.dtype}; real numbers of shape (N, C, L) or "
+            "(N, C, H, W) are needed"
+        )
+    values = x.astype(np.float32)
+    if not np.isfinite(values).all():
+        bad = int(np.flatnonzero(~np.isfinite(values).all(axis=tuple(range(1, x.ndim))))[0])
+        raise UserError(f"{path}: sample {bad} of x holds values that are no numbers (NaN or inf)")
+    return values
+
+
+def _checked_labels(
+    path: Path, y: Indices, samples: int, names: NDArray[np.generic] | None
+) -> tuple[str, ...]:
+    if y.shape != (samples,) or y.dtype.kind not in "iu":
+        raise UserError(
+            f"{path}: y has shape {y.shape} and type {y.dtype}; {samples} whole numbers are needed"
+        )
+    classes = (
+        tuple(str(n) for n in range(int(y.max()) + 1)) if names is None else tuple(map(str, names))
+    )
+    if y.min() < 0 or y.max() >= len(classes):
+        wrong = int(y.min()) if y.min() < 0 else int(y.max())
+        raise UserError(
+            f"{path}: label {wrong} is out of range: there are {len(classes)} classes, from 0"
+        )
+    if samples < len(classes):
+        raise UserError(f"{path}: {samples} samples are fewer than {len(classes)} classes")
+    if len(classes) < 2:
+        raise UserError(f"{path}: all labels are {y.min()}: two classes are needed, at least")
+    return classes

@@ -1,0 +1,84 @@
+"""Prune single weights of the dense network at once, over many sparsities, by one score."""
+
+import copy
+import sys
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from tqdm import tqdm
+
+from stages import artifacts
+from stages.errors import UserError, run_stage
+from stages.networks.saved import load_network
+from stages.settings import SCORES, Settings, load_settings
+from stages.tasks.choose import task_of
+from stages.tasks.task import Task
+from stages.training.device import device_for
+from stages.training.gradients import loss_gradients
+from stages.weights.order import Order, apply_masks, masks_at, order_of, size
+from stages.weights.prunable import prunable
+from stages.weights.refine import Curve, refined_curve
+from stages.weights.scores import gradient_times_weight, magnitude, random_score
+from stages.weights.synflow import densities, synflow_order
+
+COLUMNS = ("score", "sparsity", "weights_left", "quality")
+
+
+def main() -> None:
+    """Write the order in which a score removes weights, and quality over sparsity."""
+    settings = load_settings()
+    if len(sys.argv) != 2 or sys.argv[1] not in SCORES:
+        raise UserError(f"name one score: {', '.join(SCORES)}")
+    score = sys.argv[1]
+    if score not in settings.of(settings.sweep).scores:
+        with artifacts.fresh_folder(artifacts.order_path(score)) as folder:
+            artifacts.write_json(folder / artifacts.SWEPT, {"swept": False})
+        artifacts.write_csv(artifacts.sweep_table(score), [], COLUMNS)
+        print(f"{score}: not swept (not among sweep.{settings.task}.scores)")
+        return
+    task, (network, _) = task_of(settings), load_network(artifacts.DENSE_MODEL)
+    order = make_order(score, network, task, settings)
+    curve = _curve(score, order, network, task, settings)
+    with artifacts.fresh_folder(artifacts.order_path(score)) as folder:
+        small = {name: places.to(torch.int32) for name, places in order.items()}
+        save_file(small, folder / artifacts.ORDER)
+        artifacts.write_json(folder / artifacts.SWEPT, {"swept": True})
+    total = size(order)
+    rows = [(score, s, total - round(s * total), quality) for s, quality in curve]
+    table = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+    artifacts.write_csv(artifacts.sweep_table(score), table, COLUMNS)
+    print(f"{score}: {len(curve)} sparsities up to {curve[-1][0]:.3f} of {total} weights")
+
+
+def make_order(score: str, network: nn.Module, task: Task, settings: Settings) -> Order:
+    """The order in which a score removes the weights of `network`."""
+    sweep = settings.of(settings.sweep)
+    weights = prunable(network, sweep.include)
+    if score == "synflow":
+        falling = densities(sweep.synflow.schedule, sweep.synflow.rounds, sweep.most)
+        return synflow_order(network, task.example_shape, sweep.include, sweep.scope, falling)
+    if score == "gradient":
+        gradients = loss_gradients(network, task, settings.training, "sweep gradient")
+        return order_of(gradient_times_weight(weights, gradients), sweep.scope)
+    if score == "random":
+        return order_of(random_score(weights, settings.seed), sweep.scope)
+    return order_of(magnitude(weights), sweep.scope)
+
+
+def _curve(score: str, order: Order, network: nn.Module, task: Task, settings: Settings) -> Curve:
+    """Quality on validation over sparsity, sampled where it changes."""
+    sweep, device = settings.of(settings.sweep), device_for(settings.training)
+    with tqdm(total=sweep.evaluations, desc=f"sweep {score}", disable=None) as progress:
+
+        def quality_at(sparsity: float) -> float:
+            masked = copy.deepcopy(network)
+            apply_masks(masked, masks_at(order, sparsity))
+            progress.update()
+            return task.validate(masked.to(device))
+
+        return refined_curve(quality_at, sweep.evaluations, sweep.resolution, sweep.most)
+
+
+if __name__ == "__main__":
+    run_stage(main)

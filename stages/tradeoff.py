@@ -1,0 +1,135 @@
+"""Decide a score and a sparsity from the sweeps, make the sparse network, measure its layers."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from stages import artifacts
+from stages.errors import UserError, run_stage
+from stages.measuring.criterion import judge
+from stages.networks.saved import About, load_network, save_network
+from stages.settings import SCORES, Settings, load_settings
+from stages.tasks.choose import task_of
+from stages.tasks.task import Task
+from stages.training.device import device_for
+from stages.training.loop import Outcome, seed_everything
+from stages.training.masked import recover_sparse
+from stages.weights.decide import Decision, as_given, at_the_knee, largest_that_keeps
+from stages.weights.layers import Layer, explain, layer_table
+from stages.weights.order import Order, apply_masks, masks_at, size
+from stages.weights.refine import Curve
+
+Judge = Callable[[float], tuple[bool, str]]
+
+
+def main() -> None:
+    """Write the decision, the sparse network and the table of layers."""
+    settings = load_settings()
+    curves = _read_curves()
+    if not curves:
+        _write_nothing(f"nothing was swept (sweep.{settings.task}.scores is empty)")
+        return
+    seed_everything(settings.seed)
+    task, (network, about) = task_of(settings), load_network(artifacts.DENSE_MODEL)
+    dense, baseline = next(iter(curves.values()))[0][1], task.validate_baseline()
+    criterion = settings.of(settings.criterion)
+
+    def keeps(quality: float) -> tuple[bool, str]:
+        return judge(criterion, task.quality, quality, dense, baseline)
+
+    decision = _decide(settings, task, curves, keeps)
+    order = load_file(artifacts.order_path(decision.score) / artifacts.ORDER)
+    quality, outcome = _make(network, order, decision.sparsity, task, settings)
+    after = outcome.quality if outcome else quality
+    layers = layer_table(network, list(order), torch.zeros(about.example_shape))
+    held, reason = keeps(after)
+    record = {
+        "decided": True,
+        "rule": settings.of(settings.tradeoff).rule,
+        "score": decision.score,
+        "sparsity": decision.sparsity,
+        "weights": size(order),
+        "zeros": sum(layer.zeros for layer in layers),
+        "reason": decision.reason,
+        "refused": decision.refused,
+        "quality": quality,
+        "quality_recovered": outcome.quality if outcome else None,
+        "keeps_criterion": held,
+        "verdict": reason,
+        "layers": explain(layers),
+    }
+    _write(network, about, outcome, record, layers)
+    print(f"sparse: {decision.reason}; {'kept' if held else 'failed'}: {reason}")
+
+
+def _read_curves() -> dict[str, Curve]:
+    """Quality over sparsity of every score that was swept."""
+    curves: dict[str, Curve] = {}
+    for score in SCORES:
+        rows = artifacts.read_csv(artifacts.sweep_table(score))
+        if rows:
+            curves[score] = [(float(row["sparsity"]), float(row["quality"])) for row in rows]
+    return curves
+
+
+def _decide(settings: Settings, task: Task, curves: dict[str, Curve], keeps: Judge) -> Decision:
+    wanted, told = settings.of(settings.tradeoff), task.quality.told
+    if wanted.rule == "largest":
+        return largest_that_keeps(curves, lambda quality: keeps(quality)[0], told)
+    if wanted.rule == "knee":
+        return at_the_knee(curves, told)
+    if wanted.score not in curves or wanted.sparsity is None:
+        raise UserError(
+            f"tradeoff.{settings.task}.score {wanted.score} was not swept: add it to "
+            f"sweep.{settings.task}.scores"
+        )
+    return as_given(wanted.score, wanted.sparsity, curves)
+
+
+def _make(
+    network: nn.Module, order: Order, sparsity: float, task: Task, settings: Settings
+) -> tuple[float, Outcome | None]:
+    """Make `network` sparse, and recover it if that was asked for.
+
+    Returns its quality before recovery, and what recovery came to.
+    """
+    sparse, device = copy.deepcopy(network), device_for(settings.training)
+    apply_masks(sparse, masks_at(order, sparsity))
+    quality, wanted = task.validate(sparse.to(device)), settings.of(settings.tradeoff).recovery
+    if wanted.mode == "none":
+        apply_masks(network, masks_at(order, sparsity))
+        return quality, None
+    return quality, recover_sparse(
+        network, order, sparsity, wanted.mode, task, wanted, settings.training
+    )
+
+
+def _write(
+    network: nn.Module,
+    about: About,
+    outcome: Outcome | None,
+    record: dict[str, Any],
+    layers: list[Layer],
+) -> None:
+    with artifacts.fresh_folder(artifacts.SPARSE_MODEL) as folder:
+        save_network(folder, network, about.after("tradeoff", outcome.iterations if outcome else 0))
+        if outcome:
+            artifacts.write_csv(folder / artifacts.HISTORY, outcome.history)
+    artifacts.write_csv(artifacts.LAYERS_TABLE, [layer.row() for layer in layers])
+    artifacts.write_json(artifacts.TRADEOFF, record)
+
+
+def _write_nothing(reason: str) -> None:
+    with artifacts.fresh_folder(artifacts.SPARSE_MODEL) as folder:
+        artifacts.write_json(folder / artifacts.NONE, {"reason": reason})
+    artifacts.write_csv(artifacts.LAYERS_TABLE, [], Layer.columns())
+    artifacts.write_json(artifacts.TRADEOFF, {"decided": False, "reason": reason})
+    print(f"no sparse network: {reason}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

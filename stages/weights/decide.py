@@ -1,0 +1,89 @@
+"""The trade-off: which score and which sparsity, by a rule, with the reason in words."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from stages.weights.refine import Curve
+
+CONTROL = "random"  # drawn beside the others, never chosen
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was decided and why, and what was refused and why."""
+
+    score: str
+    sparsity: float
+    reason: str
+    refused: dict[str, str]
+
+
+def largest_that_keeps(
+    curves: Mapping[str, Curve], keeps: Callable[[float], bool], told: Callable[[float], str]
+) -> Decision:
+    """The largest sparsity at which the criterion is kept, over all scores but the control.
+
+    `keeps` judges a quality and `told` writes one with its unit. The curves start at sparsity 0,
+    so there is always an answer; where the dense network alone keeps the criterion, it is that.
+    """
+    best = {
+        score: max(p for p in curve if keeps(p[1]) or p[0] == 0) for score, curve in curves.items()
+    }
+    allowed = [score for score in curves if score != CONTROL] or list(curves)
+    score = max(allowed, key=lambda s: best[s])
+    sparsity, quality = best[score]
+    reason = f"{score} keeps the criterion up to sparsity {sparsity:.4f} ({told(quality)})"
+    beyond = next((point for point in curves[score] if point[0] > sparsity), None)
+    if beyond:
+        reason += f"; the next point, {beyond[0]:.4f}, does not ({told(beyond[1])})"
+    refused = {
+        other: f"keeps it only up to {best[other][0]:.4f}" + _control(other)
+        for other in curves
+        if other != score
+    }
+    return Decision(score, sparsity, reason, refused)
+
+
+def at_the_knee(curves: Mapping[str, Curve], told: Callable[[float], str]) -> Decision:
+    """Each curve's knee, and of these the one that lies furthest out.
+
+    The knee is the point furthest above the straight line between a curve's ends, both axes
+    scaled to [0, 1] (Satopaa et al., "Finding a kneedle in a haystack", ICDCSW 2011).
+    """
+    knees = {score: knee(curve) for score, curve in curves.items()}
+    allowed = [score for score in curves if score != CONTROL] or list(curves)
+    score = max(allowed, key=lambda s: knees[s][1])
+    (sparsity, quality), height = knees[score]
+    reason = (
+        f"the knee of {score} is at sparsity {sparsity:.4f} ({told(quality)}), "
+        f"{height:.3f} above the line between the ends of its curve"
+    )
+    refused = {
+        other: f"its knee, at {point[0]:.4f}, is {far:.3f} above its line" + _control(other)
+        for other, (point, far) in knees.items()
+        if other != score
+    }
+    return Decision(score, sparsity, reason, refused)
+
+
+def as_given(score: str, sparsity: float, scores: Mapping[str, Curve]) -> Decision:
+    """What the user asked for."""
+    refused = {other: "not asked for" for other in scores if other != score}
+    return Decision(score, sparsity, f"{score} at sparsity {sparsity:.4f} was asked for", refused)
+
+
+def knee(curve: Curve) -> tuple[tuple[float, float], float]:
+    """The knee of a falling or rising curve, and how far it is from the line, in [0, 1]."""
+    (first, start), (last, end) = curve[0], curve[-1]
+    if start == end or first == last:
+        return curve[0], 0.0
+
+    def height(point: tuple[float, float]) -> float:
+        return (end - point[1]) / (end - start) - (last - point[0]) / (last - first)
+
+    best = max(curve, key=height)
+    return best, height(best)
+
+
+def _control(score: str) -> str:
+    return " (and is a control)" if score == CONTROL else ""

@@ -1,0 +1,132 @@
+"""How sparse each layer became, and whether depth or type has to do with it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import torch
+from scipy.stats import mannwhitneyu, spearmanr
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+
+SIGNIFICANT = 0.05  # the largest p-value that is called a trend
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer with weights that may go; `depth` counts layers in the order in which they run.
+
+    `share_of_zeros` is of all zeros of the network; dead channels are outputs without any weight.
+    """
+
+    depth: int
+    layer: str
+    type: str
+    weights: int
+    zeros: int
+    sparsity: float
+    share_of_zeros: float
+    channels: int
+    dead_channels: int
+
+    def row(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def columns(cls) -> list[str]:
+        return [field.name for field in fields(cls)]
+
+
+def layer_table(network: nn.Module, names: Sequence[str], example: Tensor) -> list[Layer]:
+    """Every layer that owns one of the tensors `names`, as an example meets them."""
+    parameters, owners = dict(network.named_parameters()), dict(network.named_modules())
+    places = {name: place for place, name in enumerate(_as_run(network, example))}
+    found = sorted(names, key=lambda name: places.get(name.rpartition(".")[0], len(places)))
+    zeros = {name: int((parameters[name] == 0).sum()) for name in found}
+    everything = max(1, sum(zeros.values()))
+    layers = []
+    for depth, name in enumerate(found, 1):
+        weight, owner = parameters[name].detach(), owners[name.rpartition(".")[0]]
+        axis = 1 if isinstance(owner, _ConvTransposeNd) else 0
+        rows = weight.transpose(0, axis).flatten(1) if weight.dim() > 1 else weight[:, None]
+        layers.append(
+            Layer(
+                depth, name.removesuffix(".weight"), _kind(owner), weight.numel(), zeros[name],
+                zeros[name] / weight.numel(), zeros[name] / everything,
+                len(rows), int((rows == 0).all(dim=1).sum()),
+            )
+        )  # fmt: skip
+    return layers
+
+
+def _kind(module: nn.Module) -> str:
+    if isinstance(module, _ConvNd):
+        return "convolution"
+    return "linear" if isinstance(module, nn.Linear) else type(module).__name__.lower()
+
+
+def _as_run(network: nn.Module, example: Tensor) -> list[str]:
+    """Names of modules in the order in which they are first called."""
+    seen: dict[str, None] = {}
+    hooks = [
+        module.register_forward_pre_hook(lambda _, __, name=name: seen.setdefault(name))
+        for name, module in network.named_modules()
+    ]
+    try:
+        with torch.no_grad():
+            network.eval()(example)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return list(seen)
+
+
+def explain(layers: Sequence[Layer]) -> str:
+    """Whether earlier or later, larger or smaller, convolution or linear layers became sparser."""
+    sparsities = [layer.sparsity for layer in layers]
+    if len(layers) < 3 or len(set(sparsities)) == 1:
+        return f"{len(layers)} layers, alike or too few: no trend can be told."
+    return " ".join(
+        [
+            _trend([layer.depth for layer in layers], sparsities, "Later", "Earlier"),
+            _trend([layer.weights for layer in layers], sparsities, "Larger", "Smaller"),
+            _types(layers),
+        ]
+    ).strip()
+
+
+def _trend(along: Sequence[float], sparsities: Sequence[float], up: str, down: str) -> str:
+    if len(set(along)) == 1:
+        return ""
+    result = spearmanr(along, sparsities)
+    rho, p = float(result.statistic), float(result.pvalue)
+    told = f"(Spearman's rho {rho:+.2f}, p = {p:.2g}, {len(sparsities)} layers)"
+    if p > SIGNIFICANT:
+        return f"{up} layers became neither clearly sparser nor denser {told}."
+    return f"{up if rho > 0 else down} layers became sparser {told}."
+
+
+def _types(layers: Sequence[Layer]) -> str:
+    by_type: dict[str, list[Layer]] = {}
+    for layer in layers:
+        by_type.setdefault(layer.type, []).append(layer)
+    if len(by_type) == 1:
+        return f"All are {layers[0].type} layers."
+    told = ", ".join(f"{kind} {_overall(part):.3f} ({len(part)})" for kind, part in by_type.items())
+    return f"Sparsity by type (layers): {told}{_difference(by_type)}."
+
+
+def _overall(layers: Sequence[Layer]) -> float:
+    return sum(layer.zeros for layer in layers) / sum(layer.weights for layer in layers)
+
+
+def _difference(by_type: Mapping[str, Sequence[Layer]]) -> str:
+    """Whether the sparsities of convolution and linear layers differ by more than chance."""
+    parts = [
+        [layer.sparsity for layer in by_type.get(kind, ())] for kind in ("convolution", "linear")
+    ]
+    if not all(parts):
+        return ""
+    p = float(mannwhitneyu(*parts).pvalue)
+    clear = "a clear difference" if p <= SIGNIFICANT else "no clear difference"
+    return f"; between convolution and linear layers {clear} (Mann-Whitney p = {p:.2g})"

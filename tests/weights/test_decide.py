@@ -1,0 +1,59 @@
+"""The trade-off's rules, and what they say."""
+
+import pytest
+
+from stages.weights.decide import as_given, at_the_knee, knee, largest_that_keeps
+from stages.weights.refine import Curve
+
+CURVES: dict[str, Curve] = {
+    "magnitude": [(0.0, 0.9), (0.5, 0.895), (0.8, 0.88), (0.9, 0.5), (0.999, 0.1)],
+    "synflow": [(0.0, 0.9), (0.5, 0.892), (0.8, 0.891), (0.9, 0.4), (0.999, 0.1)],
+    "random": [(0.0, 0.9), (0.5, 0.9), (0.9, 0.9), (0.999, 0.9)],
+}
+
+
+def told(quality: float) -> str:
+    return f"{quality:.3f}"
+
+
+def test_the_largest_sparsity_that_keeps_the_criterion_wins() -> None:
+    decision = largest_that_keeps(CURVES, lambda quality: quality >= 0.89, told)
+    assert (decision.score, decision.sparsity) == ("synflow", 0.8)
+    for words in ("synflow keeps", "0.8000", "0.891", "0.9000", "0.400"):
+        assert words in decision.reason
+    assert decision.refused["magnitude"] == "keeps it only up to 0.5000"
+
+
+def test_a_control_is_never_chosen_and_says_so() -> None:
+    decision = largest_that_keeps(CURVES, lambda quality: quality >= 0.89, told)
+    assert "control" in decision.refused["random"]
+    alone = {"random": CURVES["random"]}
+    assert largest_that_keeps(alone, lambda _: True, told).score == "random"
+
+
+def test_where_nothing_keeps_the_criterion_the_dense_network_stays() -> None:
+    decision = largest_that_keeps(CURVES, lambda quality: quality > 0.95, told)
+    assert decision.sparsity == 0.0
+
+
+def test_the_knee_is_the_point_furthest_from_the_line() -> None:
+    curve: Curve = [(0.0, 1.0), (0.2, 0.99), (0.8, 0.95), (0.9, 0.5), (1.0, 0.0)]
+    point, height = knee(curve)
+    assert point == (0.8, 0.95)
+    assert height == pytest.approx(0.75)
+    up: Curve = [(sparsity, 1 - quality) for sparsity, quality in curve]
+    assert knee(up)[0][0] == 0.8
+    assert knee([(0.0, 0.5), (1.0, 0.5)])[1] == 0
+
+
+def test_the_furthest_knee_is_chosen_with_its_reason() -> None:
+    decision = at_the_knee(CURVES, told)
+    assert (decision.score, decision.sparsity) == ("synflow", 0.8)
+    assert "knee of synflow" in decision.reason
+    assert set(decision.refused) == {"magnitude", "random"}
+
+
+def test_what_is_given_is_taken() -> None:
+    decision = as_given("magnitude", 0.7, CURVES)
+    assert (decision.score, decision.sparsity) == ("magnitude", 0.7)
+    assert decision.refused["synflow"] == "not asked for"

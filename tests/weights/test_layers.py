@@ -1,0 +1,76 @@
+"""The table of layers, and what is said of depth and type."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from stages.weights.layers import Layer, explain, layer_table
+from stages.weights.prunable import prunable
+
+
+class Backwards(nn.Module):
+    """Layers that are registered last to first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(4, 3)
+        self.up = nn.ConvTranspose2d(5, 4, 1)
+        self.stem = nn.Conv2d(2, 5, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.up(self.stem(x)).mean(dim=(2, 3)))  # type: ignore[no-any-return]
+
+
+def table() -> list[Layer]:
+    network = Backwards()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.fill_(1)
+        network.stem.weight[1:3] = 0
+        network.up.weight[:, 2] = 0
+        network.head.weight[0, 0] = 0
+    return layer_table(network, list(prunable(network)), torch.zeros(1, 2, 6, 6))
+
+
+def test_layers_stand_in_the_order_in_which_they_run() -> None:
+    assert [layer.layer for layer in table()] == ["stem", "up", "head"]
+    assert [layer.depth for layer in table()] == [1, 2, 3]
+    assert [layer.type for layer in table()] == ["convolution", "convolution", "linear"]
+
+
+def test_zeros_and_dead_channels_are_counted() -> None:
+    stem, up, head = table()
+    assert (stem.weights, stem.zeros, stem.channels, stem.dead_channels) == (90, 36, 5, 2)
+    assert (up.weights, up.zeros, up.channels, up.dead_channels) == (20, 5, 4, 1)
+    assert (head.weights, head.zeros, head.dead_channels) == (12, 1, 0)
+    assert stem.sparsity == pytest.approx(0.4)
+    assert sum(layer.share_of_zeros for layer in table()) == pytest.approx(1)
+    assert stem.share_of_zeros == pytest.approx(36 / 42)
+
+
+def layer(depth: int, sparsity: float, kind: str = "convolution", weights: int = 100) -> Layer:
+    zeros = round(sparsity * weights)
+    return Layer(depth, f"l{depth}", kind, weights, zeros, sparsity, 0.1, 8, 0)
+
+
+def test_a_trend_with_depth_is_told_with_its_p_value() -> None:
+    rising = [layer(depth, depth / 10) for depth in range(1, 9)]
+    assert "Later layers became sparser (Spearman's rho +1.00, p = 0" in explain(rising)
+    falling = [layer(depth, 1 - depth / 10) for depth in range(1, 9)]
+    assert "Earlier layers became sparser (Spearman's rho -1.00" in explain(falling)
+    mixed = [layer(d, s) for d, s in enumerate([0.5, 0.2, 0.6, 0.4, 0.3, 0.5, 0.45], 1)]
+    assert "neither clearly sparser nor denser" in explain(mixed)
+
+
+def test_types_are_compared() -> None:
+    layers = [layer(d, 0.2 + d / 100) for d in range(1, 7)]
+    layers += [layer(d, 0.9 + d / 1000, "linear") for d in range(7, 13)]
+    told = explain(layers)
+    assert "convolution 0.2" in told
+    assert "linear 0.9" in told
+    assert "a clear difference" in told
+
+
+def test_too_few_layers_tell_no_trend() -> None:
+    assert "no trend" in explain([layer(1, 0.1), layer(2, 0.3)])
+    assert "no trend" in explain([layer(depth, 0.5) for depth in range(1, 6)])
