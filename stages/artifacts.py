@@ -144,12 +144,12 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_csv(
     path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None
 ) -> None:
-    """Write rows; columns are the first row's unless given; fractions keep 6 significant digits."""
+    """Write rows; columns are the first row's unless given; fractions keep 10 digits."""
     with fresh_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(columns or rows[0]), lineterminator="\n")
         writer.writeheader()
         for row in rows:
-            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
+            writer.writerow({k: f"{v:.10g}" if isinstance(v, float) else v for k, v in row.items()})
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

@@ -13,7 +13,7 @@ from stages.figures.quality import quality_figure
 from stages.figures.theme import save, use_theme
 from stages.figures.weights import layers_figure, sweep_figure
 from stages.measuring.criterion import threshold
-from stages.settings import DENSE, SCORES, Settings, load_settings
+from stages.settings import DENSE, Settings, load_settings
 from stages.tasks.choose import task_of
 from stages.tasks.task import Drawing, Rows, Task
 
@@ -85,14 +85,7 @@ def _weight_drawings(settings: Settings, task: Task, records: Records) -> Drawin
     decision = artifacts.read_json(artifacts.TRADEOFF)
     if not decision["decided"]:
         return {}
-    tables: dict[str, Rows] = {
-        score: artifacts.read_csv(artifacts.sweep_table(score)) for score in SCORES
-    }
-    curves = {
-        score: [(float(row["sparsity"]), float(row["quality"])) for row in rows]
-        for score, rows in tables.items()
-        if rows
-    }
+    curves = decision["curves"]
     limit, axis = _limit(settings, task, records), task.quality.axis
     return {
         "sweep": Drawing(

@@ -55,7 +55,8 @@ def main() -> None:
     share = 1 - report["parameters"] / subject.initial_parameters
     print(
         f"{step.name}: {report['parameters']} parameters left, share removed {share:.4f}; "
-        f"{task.quality.label} {before:.3f} before removal, {task.quality.told(after)} after"
+        f"{task.quality.label} {task.quality.number(before)} before removal, "
+        f"{task.quality.told(after)} after"
     )
 
 

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from stages import artifacts
-from stages.errors import run_stage
+from stages.errors import UserError, run_stage
 from stages.networks.saved import load_network
 from stages.settings import load_settings
 from stages.tasks.choose import task_of
@@ -20,22 +20,32 @@ def main() -> None:
     settings = load_settings()
     nothing = artifacts.SPARSE_MODEL / artifacts.NONE
     if nothing.is_file():
-        reason = artifacts.read_json(nothing)["reason"]
-        with artifacts.fresh_folder(artifacts.QUANTISED_MODEL) as folder:
-            artifacts.write_json(folder / artifacts.NONE, {"reason": reason})
-        print(f"no quantised network: {reason}")
+        _write_nothing(artifacts.read_json(nothing)["reason"])
         return
+    try:
+        _quantise(task_of(settings))
+    except UserError as error:  # what is only reported must not stop the pipeline
+        _write_nothing(str(error))
+
+
+def _quantise(task: Task) -> None:
     from stages.exporting.eight_bit import quantise
     from stages.exporting.onnx_file import export_onnx
 
-    task, (network, about) = task_of(settings), load_network(artifacts.SPARSE_MODEL)
+    network, about = load_network(artifacts.SPARSE_MODEL)
     with artifacts.fresh_folder(artifacts.QUANTISED_MODEL) as folder:
         exported = folder / "float.onnx"
-        export_onnx(network, about.example_shape, exported)
+        export_onnx(network, about.example_shape, task.free_axes, exported)
         quantise(exported, folder / artifacts.ONNX, _samples(task))
         exported.unlink()
     size = (artifacts.QUANTISED_MODEL / artifacts.ONNX).stat().st_size
     print(f"quantised the sparse network: {size} bytes")
+
+
+def _write_nothing(reason: str) -> None:
+    with artifacts.fresh_folder(artifacts.QUANTISED_MODEL) as folder:
+        artifacts.write_json(folder / artifacts.NONE, {"reason": reason})
+    print(f"no quantised network: {reason}")
 
 
 def _samples(task: Task) -> Iterator[Tensor]:

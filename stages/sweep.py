@@ -1,6 +1,5 @@
 """Prune single weights of the dense network at once, over many sparsities, by one score."""
 
-import copy
 import sys
 
 import torch
@@ -10,13 +9,14 @@ from tqdm import tqdm
 
 from stages import artifacts
 from stages.errors import UserError, run_stage
+from stages.masked import masked_quality
 from stages.networks.saved import load_network
 from stages.settings import SCORES, Settings, load_settings
 from stages.tasks.choose import task_of
 from stages.tasks.task import Task
 from stages.training.device import device_for
 from stages.training.gradients import loss_gradients
-from stages.weights.order import Order, apply_masks, masks_at, order_of, size
+from stages.weights.order import Order, order_of, size
 from stages.weights.prunable import prunable
 from stages.weights.refine import Curve, refined_curve
 from stages.weights.scores import gradient_times_weight, magnitude, random_score
@@ -55,6 +55,11 @@ def make_order(score: str, network: nn.Module, task: Task, settings: Settings) -
     """The order in which a score removes the weights of `network`."""
     sweep = settings.of(settings.sweep)
     weights = prunable(network, sweep.include)
+    if not weights:
+        raise UserError(
+            f"the network has none of {', '.join(sweep.include)}: change "
+            f"sweep.{settings.task}.include"
+        )
     if score == "synflow":
         falling = densities(sweep.synflow.schedule, sweep.synflow.rounds, sweep.most)
         return synflow_order(network, task.example_shape, sweep.include, sweep.scope, falling)
@@ -69,13 +74,12 @@ def make_order(score: str, network: nn.Module, task: Task, settings: Settings) -
 def _curve(score: str, order: Order, network: nn.Module, task: Task, settings: Settings) -> Curve:
     """Quality on validation over sparsity, sampled where it changes."""
     sweep, device = settings.of(settings.sweep), device_for(settings.training)
+    quality = masked_quality(network, order, task, device)
     with tqdm(total=sweep.evaluations, desc=f"sweep {score}", disable=None) as progress:
 
         def quality_at(sparsity: float) -> float:
-            masked = copy.deepcopy(network)
-            apply_masks(masked, masks_at(order, sparsity))
             progress.update()
-            return task.validate(masked.to(device))
+            return quality(sparsity)
 
         return refined_curve(quality_at, sweep.evaluations, sweep.resolution, sweep.most)
 

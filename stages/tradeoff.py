@@ -1,7 +1,7 @@
 """Decide a score and a sparsity from the sweeps, make the sparse network, measure its layers."""
 
-import copy
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from torch import nn
 
 from stages import artifacts
 from stages.errors import UserError, run_stage
+from stages.masked import masked_quality, recover_sparse
 from stages.measuring.criterion import judge
 from stages.networks.saved import About, load_network, save_network
 from stages.settings import SCORES, Settings, load_settings
@@ -17,11 +18,10 @@ from stages.tasks.choose import task_of
 from stages.tasks.task import Task
 from stages.training.device import device_for
 from stages.training.loop import Outcome, seed_everything
-from stages.training.masked import recover_sparse
 from stages.weights.decide import Decision, as_given, at_the_knee, largest_that_keeps
 from stages.weights.layers import Layer, explain, layer_table
 from stages.weights.order import Order, apply_masks, masks_at, size
-from stages.weights.refine import Curve
+from stages.weights.refine import Curve, sharpened
 
 Judge = Callable[[float], tuple[bool, str]]
 
@@ -30,9 +30,10 @@ def main() -> None:
     """Write the decision, the sparse network and the table of layers."""
     settings = load_settings()
     curves = _read_curves()
-    if not curves:
+    if not curves and settings.of(settings.tradeoff).rule != "given":
         _write_nothing(f"nothing was swept (sweep.{settings.task}.scores is empty)")
         return
+    _refuse_unswept(settings, curves)
     seed_everything(settings.seed)
     task, (network, about) = task_of(settings), load_network(artifacts.DENSE_MODEL)
     dense, baseline = next(iter(curves.values()))[0][1], task.validate_baseline()
@@ -41,29 +42,28 @@ def main() -> None:
     def keeps(quality: float) -> tuple[bool, str]:
         return judge(criterion, task.quality, quality, dense, baseline)
 
+    if settings.of(settings.tradeoff).rule == "largest":
+        curves = _sharpen(curves, network, task, settings, keeps)
     decision = _decide(settings, task, curves, keeps)
-    order = load_file(artifacts.order_path(decision.score) / artifacts.ORDER)
+    order = _read_order(decision.score)
     quality, outcome = _make(network, order, decision.sparsity, task, settings)
-    after = outcome.quality if outcome else quality
     layers = layer_table(network, list(order), torch.zeros(about.example_shape))
-    held, reason = keeps(after)
+    held, verdict = keeps(outcome.quality if outcome else quality)
     record = {
         "decided": True,
         "rule": settings.of(settings.tradeoff).rule,
-        "score": decision.score,
-        "sparsity": decision.sparsity,
+        **asdict(decision),
         "weights": size(order),
         "zeros": sum(layer.zeros for layer in layers),
-        "reason": decision.reason,
-        "refused": decision.refused,
         "quality": quality,
         "quality_recovered": outcome.quality if outcome else None,
         "keeps_criterion": held,
-        "verdict": reason,
+        "verdict": verdict,
         "layers": explain(layers),
+        "curves": curves,
     }
     _write(network, about, outcome, record, layers)
-    print(f"sparse: {decision.reason}; {'kept' if held else 'failed'}: {reason}")
+    print(f"sparse: {decision.reason}; criterion {'kept' if held else 'failed'}: {verdict}")
 
 
 def _read_curves() -> dict[str, Curve]:
@@ -76,17 +76,39 @@ def _read_curves() -> dict[str, Curve]:
     return curves
 
 
+def _refuse_unswept(settings: Settings, curves: dict[str, Curve]) -> None:
+    wanted = settings.of(settings.tradeoff)
+    if wanted.rule == "given" and wanted.score not in curves:
+        raise UserError(
+            f"tradeoff.{settings.task}.score {wanted.score} was not swept: add it to "
+            f"sweep.{settings.task}.scores"
+        )
+
+
+def _read_order(score: str) -> Order:
+    return dict(load_file(artifacts.order_path(score) / artifacts.ORDER))
+
+
+def _sharpen(
+    curves: dict[str, Curve], network: nn.Module, task: Task, settings: Settings, keeps: Judge
+) -> dict[str, Curve]:
+    """Look closely at where every curve crosses the criterion, which the sweeps know nothing of."""
+    device, resolution = device_for(settings.training), settings.of(settings.sweep).resolution
+    sharp = {}
+    for score, curve in curves.items():
+        quality_at = masked_quality(network, _read_order(score), task, device)
+        sharp[score] = sharpened(curve, quality_at, lambda q: keeps(q)[0], resolution)
+    return sharp
+
+
 def _decide(settings: Settings, task: Task, curves: dict[str, Curve], keeps: Judge) -> Decision:
     wanted, told = settings.of(settings.tradeoff), task.quality.told
     if wanted.rule == "largest":
         return largest_that_keeps(curves, lambda quality: keeps(quality)[0], told)
     if wanted.rule == "knee":
         return at_the_knee(curves, told)
-    if wanted.score not in curves or wanted.sparsity is None:
-        raise UserError(
-            f"tradeoff.{settings.task}.score {wanted.score} was not swept: add it to "
-            f"sweep.{settings.task}.scores"
-        )
+    assert wanted.score is not None
+    assert wanted.sparsity is not None
     return as_given(wanted.score, wanted.sparsity, curves)
 
 
@@ -97,14 +119,13 @@ def _make(
 
     Returns its quality before recovery, and what recovery came to.
     """
-    sparse, device = copy.deepcopy(network), device_for(settings.training)
-    apply_masks(sparse, masks_at(order, sparsity))
-    quality, wanted = task.validate(sparse.to(device)), settings.of(settings.tradeoff).recovery
-    if wanted.mode == "none":
+    recovery, training = settings.of(settings.tradeoff).recovery, settings.training
+    quality = masked_quality(network, order, task, device_for(training))(sparsity)
+    if recovery.mode == "none":
         apply_masks(network, masks_at(order, sparsity))
         return quality, None
     return quality, recover_sparse(
-        network, order, sparsity, wanted.mode, task, wanted, settings.training
+        network, order, sparsity, recovery.mode, task, recovery, training
     )
 
 

@@ -94,6 +94,19 @@ def test_pictures_lie_in_class_folders_without_loss(
     assert np.array_equal(again.x[int(parts["test"][0])], np.sort([0]) + data.x[split["test"][0]])
 
 
+@pytest.mark.parametrize("decimals", [0, 1, 9])
+def test_any_spread_of_snrs_gives_each_part_its_share(decimals: int) -> None:
+    rng = np.random.default_rng(0)
+    snr_db = np.round(rng.uniform(-5, 20, 300), decimals).astype(np.float32)
+    data = Labelled(np.zeros((300, 1, 4), np.float32), np.arange(300) % 3, ("a", "b", "c"), snr_db)
+    split = split_labelled(data, 0.1, 0.2, 1)
+    assert {part: len(indices) for part, indices in split.items()} == {
+        "train": 210, "validation": 30, "test": 60,
+    }  # fmt: skip
+    for indices in split.values():
+        assert np.mean(snr_db[indices]) == pytest.approx(np.mean(snr_db), abs=0.5)
+
+
 def test_a_class_with_too_few_samples_is_refused(refused: Any) -> None:
     data = Labelled(np.zeros((5, 2, 4), np.float32), np.array([0, 0, 0, 1, 1]), ("a", "b"))
     with refused("class b", "2 samples"):
@@ -129,6 +142,28 @@ def test_mixed_sizes_that_are_not_resized_are_refused(tmp_path: Path, refused: A
     root = write_tree(tmp_path, {"cat": [(20, 30)], "dog": [(12, 14)]})
     with refused("0.png", "12 x 14", "20 x 30", "pictures.side"):
         class_folders(root, PLAIN)
+
+
+def test_hidden_files_and_folders_are_no_classes(tmp_path: Path) -> None:
+    root = write_tree(tmp_path, {"cat": [(9, 9)], "dog": [(9, 9)], ".checkpoints": [(9, 9)]})
+    (root / "cat/._0.png").write_bytes(b"no picture")
+    data, _ = class_folders(root, PLAIN)
+    assert (data.classes, len(data.y)) == (("cat", "dog"), 2)
+
+
+def test_deep_pictures_are_refused(tmp_path: Path, refused: Any) -> None:
+    root = write_tree(tmp_path, {"cat": [(9, 9)], "dog": [(9, 9)]})
+    cv2.imwrite(str(root / "cat/0.png"), np.full((9, 9), 300, np.uint16))
+    with refused("0.png", "uint16", "8 bits"):
+        class_folders(root, PLAIN)
+
+
+def test_parts_must_name_the_same_classes(tmp_path: Path, refused: Any) -> None:
+    for part, classes in {"train": "ab", "validation": "ab", "test": "ba"}.items():
+        named = {"classes": np.array(list(classes))}
+        np.savez(tmp_path / f"{part}.npz", x=GOOD["x"], y=GOOD["y"], **named)
+    with refused("differ", "classes"):
+        array_files(tmp_path)
 
 
 def test_trees_that_are_no_classes_are_refused(tmp_path: Path, refused: Any) -> None:
@@ -183,6 +218,12 @@ GOOD: dict[str, Any] = {"x": np.zeros((6, 1, 8)), "y": np.arange(6) % 2}
         ({"y": np.array([0, 1, 2, 0, 1, -1])}, ["label -1", "out of range"]),
         ({"y": np.arange(6), "classes": np.array(["a", "b"])}, ["label 5", "2 classes"]),
         ({"y": np.array([0, 1, 0, 1, 0, 99])}, ["6 samples", "100 classes"]),
+        ({"y": np.array([0, 1, 0, 1, 0, 2**40])}, ["label", "out of range"]),
+        ({"y": np.arange(6), "classes": np.array(list("abcdefg"))}, ["6 samples", "7 classes"]),
+        ({"classes": np.array(["a", "a"])}, ["different names"]),
+        ({"classes": np.array("ab")}, ["different names"]),
+        ({"snr_db": np.array([1, 2, 3, 4, 5, np.nan])}, ["snr_db", "number"]),
+        ({"snr_db": np.array(["a"] * 6)}, ["snr_db", "number"]),
         ({"y": np.zeros(6, int)}, ["two classes"]),
         ({"y": np.zeros(6)}, ["y has", "whole numbers"]),
         ({"y": np.zeros(5, int)}, ["y has", "(5,)"]),

@@ -78,6 +78,7 @@ def test_a_missing_key_is_named(write_params: Any, tree: Tree, refused: Any, pla
         ("seed", -1),
         ("task", "segmentation"),
         ("data.classification.modulations.snrs_db", []),
+        ("data.classification.modulations.snrs_db", [-2000]),
         ("data.classification.pictures.channels", 2),
         ("network.classification.backbone", "thawed"),
         ("sweep.classification.scores", ["magnitude", "size"]),
@@ -105,6 +106,12 @@ def test_a_value_out_of_range_is_refused(
 def test_a_given_trade_off_must_be_given(write_params: Any, tree: Tree, refused: Any) -> None:
     tree["tradeoff"]["classification"] |= {"rule": "given", "sparsity": 0.5}
     with refused("tradeoff.classification", "score", "sparsity"):
+        load_settings(write_params(tree))
+
+
+def test_no_snr_is_made_twice(write_params: Any, tree: Tree, refused: Any) -> None:
+    tree["data"]["classification"]["modulations"]["snrs_db"] = [10, 5, 10.0001]
+    with refused("data.classification.modulations", "snrs_db", "twice"):
         load_settings(write_params(tree))
 
 

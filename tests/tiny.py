@@ -17,6 +17,17 @@ TINY: dict[str, Any] = {
     "evaluation.upsampling.macs_frame": [32, 32],
     "evaluation.upsampling.latency_frame": [16, 16],
     "evaluation.upsampling.latency_runs": 1,
+    "data.classification.modulations.snrs_db": [5, 20],
+    "data.classification.modulations.signals": 6,
+    "data.classification.modulations.length": 128,
+    "network.classification.arguments": {"widths": [6, 8], "strides": [2, 2], "kernel": 5},
+    "batches.classification.size": 8,
+    "finetune.classification": {"epochs": 2, "iterations": 3, "learning_rate": 0.01},
+    "recovery.classification": {"epochs": 1, "iterations": 2, "learning_rate": 0.001},
+    "sweep.classification.scores": ["magnitude", "synflow", "random"],
+    "sweep.classification.evaluations": 8,
+    "sweep.classification.synflow.rounds": 3,
+    "evaluation.classification.latency_runs": 1,
 }
 
 

@@ -8,12 +8,17 @@ from typing import Any
 
 from torch import Tensor
 
+from stages.errors import UserError
+
 
 def quantise(source: Path, target: Path, samples: Iterable[Tensor]) -> None:
     """Write `target`: weights (a scale a channel) and activations of `source` in 8 bits.
 
     Ranges of activations are those that `samples`, batches of inputs, give. What has no 8-bit
     form stays as it is.
+
+    Raises:
+        UserError: if it cannot be quantised.
     """
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -32,6 +37,9 @@ def quantise(source: Path, target: Path, samples: Iterable[Tensor]) -> None:
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
             )
+    except Exception as error:  # whatever the quantiser may raise
+        reason = str(error).strip().split("\n")[0]
+        raise UserError(f"the network cannot be quantised: {reason}") from error
     finally:
         prepared.unlink(missing_ok=True)
 
@@ -45,12 +53,3 @@ class _Calibration:
     def get_next(self) -> dict[str, Any] | None:
         batch = next(self.batches, None)
         return None if batch is None else {"input": batch.numpy()}
-
-    def __iter__(self) -> "_Calibration":
-        return self
-
-    def __next__(self) -> dict[str, Any]:
-        batch = self.get_next()
-        if batch is None:
-            raise StopIteration
-        return batch

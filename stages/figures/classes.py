@@ -13,6 +13,7 @@ from stages.figures.theme import BASELINE, DENSE, PRUNED, SPARSE
 from stages.tasks.task import Drawing, Rows
 
 COLOURS = {"dense": DENSE, "sparse": SPARSE, "pruned": PRUNED}
+OTHERS = {"sparse_8bit": "#7a5195", "longer": "#4a90c2", "scratch": "#b5651d"}
 MOST_CLASSES = 24  # that are written out and drawn
 
 
@@ -43,13 +44,13 @@ def confusion_figure(rows: Rows, classes: Sequence[str]) -> Figure:
     figure, panels = plt.subplots(
         1, len(models), figsize=(0.8 + 4.4 * len(models), 4.9), sharey=True, squeeze=False
     )
-    written = len(classes) <= MOST_CLASSES
+    written, names = len(classes) <= MOST_CLASSES, [plain(name) for name in classes]
     for model, axes in zip(models, panels[0], strict=True):
         shares = confusion(rows, model, classes)
         sns.heatmap(
             shares, ax=axes, vmin=0, vmax=1, cmap="Greens", cbar=False, square=True,
-            xticklabels=list(classes) if written else False,
-            yticklabels=list(classes) if written else False,
+            xticklabels=names if written else False,
+            yticklabels=names if written else False,
             annot=[[f"{s:.2f}".lstrip("0") if s >= 0.005 else "" for s in row] for row in shares]
             if len(classes) <= 12 else False,
             fmt="", annot_kws={"size": 8},
@@ -58,6 +59,11 @@ def confusion_figure(rows: Rows, classes: Sequence[str]) -> Figure:
         axes.tick_params(labelsize=9)
     panels[0][0].set_ylabel("is")
     return figure
+
+
+def plain(name: str) -> str:
+    """A name in which no `$` starts a formula."""
+    return name.replace("$", r"\$")
 
 
 def confusion(rows: Rows, model: str, classes: Sequence[str]) -> NDArray[np.float64]:
@@ -80,7 +86,7 @@ def snr_figure(rows: Rows) -> Figure:
                 hits.setdefault(float(row["snr_db"]), []).append(float(row["accuracy"]))
         snrs = sorted(hits)
         style = "o-" if model in COLOURS else ".--"
-        colour = COLOURS.get(model, BASELINE)
+        colour = (COLOURS | OTHERS).get(model, BASELINE)
         axes.plot(snrs, [np.mean(hits[snr]) for snr in snrs], style, color=colour, label=model)
     axes.set(xlabel="SNR (dB)", ylabel="accuracy on test", ylim=(0, 1.02), title="Accuracy by SNR")
     axes.legend(loc="lower right", fontsize=9)
@@ -98,7 +104,7 @@ def examples_figure(examples: NDArray[np.float32], classes: Sequence[str]) -> Fi
         axes.axis("off")
     for axes, (name, sample) in zip(panels.flat, shown, strict=False):
         _show(axes, sample)
-        axes.set_title(name, fontsize=9)
+        axes.set_title(plain(name), fontsize=9)
     return figure
 
 

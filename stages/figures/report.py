@@ -26,7 +26,8 @@ def lead(summary: Mapping[str, Any], quality: Quality, baseline: str) -> str:
     dense, pruned, name = summary["dense"], summary["pruned"], quality.name
     costs = (
         f"On the test part its {quality.label} is {quality.told(pruned[name])}, against "
-        f"{dense[name]:.3f} for the dense model and {summary[baseline][name]:.3f} for {baseline}; "
+        f"{quality.number(dense[name])} for the dense model and "
+        f"{quality.number(summary[baseline][name])} for {baseline}; "
         f"it needs {pruned['macs'] / dense['macs']:.2f} of the dense model's multiply-accumulates "
         f"and {pruned['latency_ms'] / dense['latency_ms']:.2f} of its time."
     )
@@ -61,7 +62,7 @@ def sparse_lead(decision: Mapping[str, Any], summary: Mapping[str, Any], quality
     told += (
         f" The criterion {kept}: {decision['verdict']}. On the test part its {quality.label} is "
         f"{quality.told(summary['sparse'][quality.name])}, against "
-        f"{summary['dense'][quality.name]:.3f} for the dense model."
+        f"{quality.number(summary['dense'][quality.name])} for the dense model."
     )
     return told
 
@@ -80,8 +81,8 @@ def zeros_text(summary: Mapping[str, Any], quality: Quality) -> str:
         told += (
             f"In 8 bits the sparse network takes {small['zip_bytes']:,} bytes after compression, "
             f"with a {quality.label} of {quality.told(small[quality.name])} on the test part "
-            f"instead of {sparse[quality.name]:.3f} (its time is ONNX Runtime's, the others' "
-            "PyTorch's: do not compare them). "
+            f"instead of {quality.number(sparse[quality.name])} (its time is ONNX "
+            "Runtime's, the others' PyTorch's: do not compare them). "
         )
     return told + (
         f"Removed channels give time: the pruned network needs {pruned['macs']:,} "
@@ -100,7 +101,9 @@ def models_table(
     for name in names:
         model = summary[name]
         cells = [name]
-        cells += [f"{model[m]:.3f}" if m == quality.name else f"{model[m]:.4f}" for m in metrics]
+        cells += [
+            quality.number(model[m]) if m == quality.name else f"{model[m]:.4f}" for m in metrics
+        ]
         for count in COUNTS:
             value = model.get(count)
             form = ",.2f" if count == "latency_ms" else ",d"

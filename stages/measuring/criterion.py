@@ -3,6 +3,8 @@
 from stages.settings import Criterion
 from stages.tasks.task import Quality
 
+ROUNDING = 1e-9  # what sums of floats may be off by
+
 
 def threshold(criterion: Criterion, quality: Quality, dense: float, baseline: float) -> float:
     """The worst quality that keeps the criterion, given the dense model's and the baseline's."""
@@ -18,6 +20,7 @@ def judge(
 ) -> tuple[bool, str]:
     """Whether `value` keeps the criterion, and why, in words."""
     limit = threshold(criterion, quality, dense, baseline)
-    return value == limit or quality.better(value, limit), (
-        f"{quality.told(value)} on validation, where {limit:.3f} is needed (dense {dense:.3f})"
+    needed, was = quality.number(limit), quality.number(dense)
+    return quality.loss(limit, value) <= ROUNDING, (
+        f"{quality.told(value)} on validation, where {needed} is needed (dense {was})"
     )

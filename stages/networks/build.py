@@ -36,7 +36,10 @@ def resolve(
     path, given = FACTORIES.get(factory, factory), dict(arguments)
     if ":" not in path and is_in_zoo(factory):
         path, given = ZOO, {"name": factory, **given}
-    parameters = inspect.signature(_import(path)).parameters
+    try:
+        parameters = inspect.signature(_import(path)).parameters
+    except (TypeError, ValueError) as error:
+        raise UserError(f"network {factory!r} is no factory: {error}") from error
     open_ones = {name: v for name, v in offered.items() if name in parameters and name not in given}
     return path, given | open_ones
 

@@ -8,11 +8,7 @@ from torch import Tensor, nn
 from stages.errors import UserError
 
 # These have a second head that is used in training only.
-_WITHOUT_AUXILIARY = {"aux_logits": False, "init_weights": True}
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "googlenet": _WITHOUT_AUXILIARY,
-    "inception_v3": _WITHOUT_AUXILIARY,
-}
+_TWO_HEADS = ("googlenet", "inception_v3")
 COLOURS = 3  # channels that all of them take
 
 
@@ -38,7 +34,8 @@ def torchvision_classifier(
             f"{name} takes pictures of {COLOURS} channels, the data have {input_shape[0]}: set "
             f"data.classification.pictures.channels to {COLOURS}"
         )
-    given = {**_OPTIONS.get(name, {}), **options}
+    one_head = {"aux_logits": False, "init_weights": True} if name in _TWO_HEADS else {}
+    given = {**one_head, **options}
     network: nn.Module = get_model(name, weights=None, num_classes=classes, **given)
     return network
 
@@ -49,15 +46,15 @@ def torchvision_weights(name: str) -> dict[str, Tensor]:
     Raises:
         UserError: if it has none, or the machine cannot get them.
     """
-    from torchvision.models import get_model_weights
+    from torchvision.models import get_model
 
+    one_head = {"aux_logits": False} if name in _TWO_HEADS else {}
     try:
-        enum = get_model_weights(name)
-        tensors: dict[str, Tensor] = enum["DEFAULT"].get_state_dict(progress=False)
-    except Exception as error:  # no such weights, no network, no place to store them
+        network: nn.Module = get_model(name, weights="DEFAULT", **one_head)
+    except Exception as error:  # no such weights, no internet, no place to store them
         reason = str(error).split("\n")[0]
         raise UserError(
             f"torchvision's own weights for {name} cannot be had ({reason}): give a file in "
             "network.classification.weights, or null"
         ) from error
-    return tensors
+    return network.state_dict()

@@ -29,6 +29,9 @@ class UpsamplingData(Parts):
     filter: Literal["bicubic", "lanczos", "bilinear", "box"]
 
 
+Decibels = Annotated[float, Field(ge=-100, le=100)]
+
+
 class Radio(Section):
     """Synthesised radio signals: `signals` of every modulation at every SNR, and their channel.
 
@@ -37,13 +40,19 @@ class Radio(Section):
     """
 
     view: Literal["iq", "spectrogram"]
-    snrs_db: Annotated[tuple[float, ...], Field(min_length=1)]
+    snrs_db: Annotated[tuple[Decibels, ...], Field(min_length=1)]
     signals: Count
     length: Annotated[int, Field(ge=128)]
     samples_per_symbol: Annotated[int, Field(ge=2, le=32)]
     offset: Annotated[float, Field(ge=0, le=0.5)]
     echoes: AnyCount
     echo_gain: NotNegative
+
+    @model_validator(mode="after")
+    def _snrs_differ(self) -> Self:
+        if len({round(snr, 3) for snr in self.snrs_db}) < len(self.snrs_db):
+            raise ValueError("snrs_db: names one of them twice")
+        return self
 
 
 class Pictures(Section):

@@ -47,6 +47,14 @@ class SparseRecovery(Phase):
 
     mode: Literal["none", "at_once", "gradual"]
 
+    @model_validator(mode="after")
+    def _has_time_to_grow(self) -> Self:
+        if self.mode == "gradual" and self.epochs < 2:
+            raise ValueError(
+                "epochs: gradual needs two, one to grow sparsity in and one to hold it"
+            )
+        return self
+
 
 class Tradeoff(Section):
     """How a score and a sparsity are decided: by the criterion, by the knee, or as given."""

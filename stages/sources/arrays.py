@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from stages.errors import UserError
 from stages.sources.labelled import PARTS, Indices, Labelled, Split
 
+ARRAYS = ("x", "y", "classes", "snr_db")  # what a file may hold
+
 
 def array_files(folder: Path) -> tuple[Labelled, Split | None]:
     """Read the one `.npz` file of a folder, or its `train.npz`, `validation.npz` and `test.npz`.
@@ -23,16 +25,18 @@ def array_files(folder: Path) -> tuple[Labelled, Split | None]:
     files = sorted(folder.glob("*.npz"))
     if {path.stem for path in files} == set(PARTS):
         read = [_read(folder / f"{part}.npz") for part in PARTS]
-        if len({(data.x[0].shape, data.snr_db is None) for data in read}) > 1:
-            raise UserError(f"the parts in {folder} differ in the shape of x, or in having snr_db")
+        if len({(data.x[0].shape, data.classes, data.snr_db is None) for data in read}) > 1:
+            raise UserError(
+                f"the parts in {folder} differ in the shape of x, in their classes (save them as "
+                "`classes`), or in having snr_db"
+            )
         ends = np.cumsum([len(data.y) for data in read])
         parts = dict(zip(PARTS, np.split(np.arange(ends[-1]), ends[:-1]), strict=True))
-        classes = max((data.classes for data in read), key=len)
         snrs = [data.snr_db for data in read if data.snr_db is not None]
         joined = Labelled(
             np.concatenate([np.asarray(data.x) for data in read]),
             np.concatenate([data.y for data in read]),
-            classes,
+            read[0].classes,
             np.concatenate(snrs) if snrs else None,
         )
         return joined, parts
@@ -47,13 +51,11 @@ def array_files(folder: Path) -> tuple[Labelled, Split | None]:
 def _read(path: Path) -> Labelled:
     try:
         with np.load(path, allow_pickle=False) as stored:
-            content = {name: stored[name] for name in stored.files}
-    except ValueError as error:
-        raise UserError(
-            f"{path} holds arrays of objects, which are never unpickled: save plain numbers "
-            f"({str(error).split('.')[0]})"
-        ) from error
+            content = {name: stored[name] for name in ARRAYS if name in stored.files}
     except Exception as error:  # a damaged file raises almost anything
+        if "Object arrays" in str(error):
+            told = "holds arrays of objects, which are never unpickled: save plain numbers"
+            raise UserError(f"{path} {told}") from error
         raise UserError(f"{path} is not readable as .npz: {error}") from error
     missing = [name for name in ("x", "y") if name not in content]
     if missing:
@@ -61,8 +63,10 @@ def _read(path: Path) -> Labelled:
     x, y = _numbers(path, content["x"]), content["y"]
     classes = _checked_labels(path, y, len(x), content.get("classes"))
     snr_db = content.get("snr_db")
-    if snr_db is not None and snr_db.shape != y.shape:
-        raise UserError(f"{path}: snr_db has shape {snr_db.shape}, and y {y.shape}")
+    if snr_db is not None and not (
+        snr_db.shape == y.shape and snr_db.dtype.kind in "iuf" and np.isfinite(snr_db).all()
+    ):
+        raise UserError(f"{path}: snr_db must be a number for each of the {len(y)} samples")
     return Labelled(
         x, y.astype(np.int64), classes, None if snr_db is None else snr_db.astype(np.float32)
     )
@@ -88,11 +92,18 @@ def _checked_labels(
         raise UserError(
             f"{path}: y has shape {y.shape} and type {y.dtype}; {samples} whole numbers are needed"
         )
-    classes = (
-        tuple(str(n) for n in range(int(y.max()) + 1)) if names is None else tuple(map(str, names))
-    )
+    if names is None:
+        if y.max() >= samples:
+            raise UserError(
+                f"{path}: label {y.max()} is out of range: {samples} samples are fewer than "
+                f"{y.max() + 1} classes"
+            )
+        names = np.arange(max(0, y.max() + 1))
+    classes = tuple(str(name) for name in names.ravel())
+    if names.ndim != 1 or len(set(classes)) < len(classes):
+        raise UserError(f"{path}: classes must be a list of different names")
     if y.min() < 0 or y.max() >= len(classes):
-        wrong = int(y.min()) if y.min() < 0 else int(y.max())
+        wrong = y.min() if y.min() < 0 else y.max()
         raise UserError(
             f"{path}: label {wrong} is out of range: there are {len(classes)} classes, from 0"
         )

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,7 @@ from stages.sources.pictures import SUFFIXES, read_pixels
 
 
 @dataclass(frozen=True)
-class PictureFiles(Sequence[NDArray[np.uint8]]):
+class PictureFiles:
     """Pictures that are read, and resized to one size, when they are asked for."""
 
     paths: Sequence[Path]
@@ -25,13 +24,7 @@ class PictureFiles(Sequence[NDArray[np.uint8]]):
     def __len__(self) -> int:
         return len(self.paths)
 
-    @overload
-    def __getitem__(self, index: int) -> NDArray[np.uint8]: ...
-    @overload
-    def __getitem__(self, index: slice) -> "PictureFiles": ...
-    def __getitem__(self, index: int | slice) -> "NDArray[np.uint8] | PictureFiles":
-        if isinstance(index, slice):
-            return PictureFiles(self.paths[index], self.pictures)
+    def __getitem__(self, index: int) -> NDArray[np.uint8]:
         pixels = read_pixels(self.paths[index], self.pictures.channels)
         return resized(pixels, self.pictures.side)
 
@@ -76,8 +69,13 @@ def class_folders(folder: Path, pictures: Pictures) -> tuple[Labelled, Split | N
     return data, parts if present else None
 
 
+def is_shown(path: Path) -> bool:
+    """Whether a file or folder is none that editors and file managers hide."""
+    return not path.name.startswith(".")
+
+
 def _class_names(root: Path) -> tuple[str, ...]:
-    names = tuple(sorted(path.name for path in root.iterdir() if path.is_dir()))
+    names = tuple(sorted(path.name for path in root.iterdir() if path.is_dir() and is_shown(path)))
     if len(names) < 2:
         raise UserError(
             f"data folder {root} has {len(names)} class folders: two are needed, at least"
@@ -87,7 +85,11 @@ def _class_names(root: Path) -> tuple[str, ...]:
 
 def _labelled_files(root: Path, classes: tuple[str, ...]) -> Iterator[tuple[int, Path]]:
     for label, name in enumerate(classes):
-        files = sorted(p for p in (root / name).rglob("*") if p.suffix.lower() in SUFFIXES)
+        files = sorted(
+            path
+            for path in (root / name).rglob("*")
+            if path.suffix.lower() in SUFFIXES and is_shown(path)
+        )
         if not files:
             kinds = ", ".join(sorted(SUFFIXES))
             raise UserError(f"class folder {root / name} holds no picture ({kinds})")

@@ -7,7 +7,7 @@ Pictures are PNG files in class folders (`PART/CLASS/NUMBER.png`), anything else
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,39 +23,52 @@ Indices = NDArray[np.int64]
 Split = Mapping[str, Indices]  # which samples make up each part
 
 
+class Samples(Protocol):
+    """uint8 pictures (H, W) or (H, W, 3), or float32 arrays (C, ...)."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: Any, /) -> NDArray[Any]: ...
+
+
 @dataclass(frozen=True)
 class Labelled:
-    """Samples `x`: uint8 pictures (H, W) or (H, W, 3), or float32 arrays (C, ...); labels `y`."""
+    """Samples `x` and their labels `y`, which are places in `classes`."""
 
-    x: Sequence[NDArray[Any]] | NDArray[Any]
+    x: Samples
     y: Indices
     classes: tuple[str, ...]
     snr_db: NDArray[np.float32] | None = None
 
 
 def split_labelled(data: Labelled, validation: float, test: float, seed: int) -> Split:
-    """Split at random by `seed`; every class, at every SNR, gives each part its share.
+    """Split at random by `seed`; every class, over all its SNRs, gives each part its share.
 
     Raises:
         UserError: if a class has too few samples to give every part one.
     """
     rng, parts = np.random.default_rng(seed), {part: [np.empty(0, np.int64)] for part in PARTS}
     snrs = np.zeros(len(data.y)) if data.snr_db is None else data.snr_db
-    order = ("validation", "test", "train")
     for label, name in enumerate(data.classes):
-        if (count := int(np.sum(data.y == label))) < len(PARTS):
+        members = rng.permutation(np.flatnonzero(data.y == label))
+        if len(members) < len(PARTS):
             raise UserError(
-                f"class {name} has {count} samples: train, validation and test need one each"
+                f"class {name} has {len(members)} samples: train, validation and test need one each"
             )
-        for snr in np.unique(snrs[data.y == label]):
-            members = rng.permutation(np.flatnonzero((data.y == label) & (snrs == snr)))
-            held = [max(1, round(share * len(members))) for share in (validation, test)]
-            cuts = np.minimum(np.cumsum(held), len(members))
-            for part, chosen in zip(order, np.split(members, cuts), strict=True):
-                parts[part].append(chosen)
+        left = members[np.argsort(snrs[members], kind="stable")]
+        for part, share in (("validation", validation), ("test", test)):
+            wanted = max(1, round(share * len(members)))
+            places = spread(len(left), min(wanted, len(left) - (1 if part == "test" else 2)))
+            parts[part].append(left[places])
+            left = np.delete(left, places)
+        parts["train"].append(left)
     split = {part: np.sort(np.concatenate(chosen)) for part, chosen in parts.items()}
     _refuse_gaps(data, split)
     return split
+
+
+def spread(length: int, count: int) -> Indices:
+    """`count` places of `length`, as evenly spread as can be."""
+    return np.asarray((np.arange(count) + 0.5) * length / count, np.int64)
 
 
 def _refuse_gaps(data: Labelled, split: Split) -> None:

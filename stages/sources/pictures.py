@@ -56,13 +56,14 @@ def read_luma(path: Path) -> tuple[Luma, int]:
 def read_pixels(path: Path, channels: int | None) -> NDArray[np.uint8]:
     """Read a picture of 8 bits as (H, W) grey or (H, W, 3) red, green, blue; `None`: as it is.
 
-    Deeper files are reduced to 8 bits.
-
     Raises:
-        UserError: if it cannot be decoded.
+        UserError: if it cannot be decoded or has another depth.
     """
     flags = {1: cv2.IMREAD_GRAYSCALE, 3: cv2.IMREAD_COLOR, None: cv2.IMREAD_UNCHANGED}
-    pixels: NDArray[np.uint8] = _decode_file(path, flags[channels])
+    depth = 0 if channels is None else cv2.IMREAD_ANYDEPTH
+    pixels: NDArray[np.uint8] = _decode_file(path, flags[channels] | depth)
+    if pixels.dtype != np.uint8:
+        raise UserError(f"picture {path} holds {pixels.dtype}: give 8 bits a channel")
     return pixels if pixels.ndim == 2 else np.ascontiguousarray(pixels[:, :, 2::-1])
 
 

@@ -31,15 +31,17 @@ from stages.tasks.labelled_samples import LabelledSamples
 from stages.tasks.task import Drawing, Frames, Quality, Rows, Table
 
 BATCH = 128  # samples at once where nothing is trained
+MOST_SNRS = 12  # that are told apart
 EXAMPLES = "examples.npz"
 
 
 class Classification:
     """Standardised samples (N, C, L) or (N, C, H, W) to scores of classes (N, classes)."""
 
-    quality = Quality("accuracy", "accuracy", "", higher_is_better=True)
+    quality = Quality("accuracy", "accuracy", "", higher_is_better=True, digits=4)
     baseline_name = "majority"
     metrics = ("accuracy",)
+    free_axes = (0,)
     new_head = True
 
     def __init__(self, settings: Settings):
@@ -73,7 +75,7 @@ class Classification:
             return radio_signals(self.data.modulations, self.seed), None
         if self.data.source == "digits":
             data, side = digits(), self.data.pictures.side
-            sized = np.stack([resized(picture, side) for picture in data.x])
+            sized = np.stack([resized(data.x[index], side) for index in range(len(data.x))])
             return Labelled(sized, data.y, data.classes), None
         if self.data.source == "folder":
             return class_folders(self.folder, self.data.pictures)
@@ -113,13 +115,13 @@ class Classification:
         part = self._part("test")
         made = {self.baseline_name: np.full(len(part), self._majority)}
         made |= {name: predicted(network, part) for name, network in networks.items()}
-        names = self._about["classes"]
+        names, snrs = self._about["classes"], _binned(part.snr_db)
         rows = []
         for model, labels in made.items():
             for item, (label, wanted) in enumerate(zip(labels, part.y, strict=True)):
                 row = {"model": model, "item": item, "class": names[wanted]}
                 row |= {"predicted": names[label], "accuracy": float(label == wanted)}
-                rows.append(row | ({} if part.snr_db is None else {"snr_db": part.snr_db[item]}))
+                rows.append(row | ({} if snrs is None else {"snr_db": float(snrs[item])}))
         return rows
 
     def show(self, networks: Mapping[str, nn.Module], folder: Path) -> None:
@@ -130,13 +132,14 @@ class Classification:
             int(max(np.flatnonzero(part.y == label), key=lambda index: snrs[index]))
             for label in range(len(self._about["classes"]))
         ]
-        np.savez(folder / EXAMPLES, x=np.stack([part[index] for index in chosen]))
+        x = np.stack([part[index] for index in chosen])
+        np.savez(folder / EXAMPLES, x=x, classes=np.array(self._about["classes"]))
 
     def draw(self, rows: Rows, examples: Path) -> dict[str, Drawing]:
         from stages.figures.classes import class_drawings  # imports matplotlib
 
         with np.load(examples / EXAMPLES) as stored:
-            return class_drawings(rows, self._about["classes"], stored["x"])
+            return class_drawings(rows, stored["classes"].tolist(), stored["x"])
 
     def tables(self, rows: Rows) -> dict[str, Table]:
         """Accuracy of every model at every SNR, where samples have one."""
@@ -180,6 +183,13 @@ def predicted(network: nn.Module, part: Prepared) -> NDArray[np.int64]:
             labels.append(scores.argmax(1).cpu())
     found: NDArray[np.int64] = torch.cat(labels).numpy()
     return found
+
+
+def _binned(snr_db: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
+    """SNRs as they are, or to the nearest 5 dB where there are too many to tell apart."""
+    if snr_db is None or len(np.unique(snr_db)) <= MOST_SNRS:
+        return snr_db
+    return np.asarray(5 * np.round(snr_db / 5), np.float32)
 
 
 def _accuracy_at(rows: Rows, model: str, snr_db: float) -> float:

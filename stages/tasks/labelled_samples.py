@@ -24,7 +24,7 @@ class LabelledSamples(Dataset[tuple[Tensor, Tensor]]):
     ):
         self.part, self.batches, self.count = part, batches, count
         self.seed = (seed[0], zlib.crc32(seed[1].encode()))
-        rounds = -(-count // len(part))
+        rounds = max(1, -(-count // len(part)))
         rng = np.random.default_rng(self.seed)
         self.order = np.concatenate([rng.permutation(len(part)) for _ in range(rounds)])
 

@@ -24,6 +24,7 @@ class Quality:
     label: str
     unit: str
     higher_is_better: bool
+    digits: int = 3
 
     def better(self, new: float, old: float) -> bool:
         """Whether `new` is strictly better than `old`."""
@@ -35,7 +36,11 @@ class Quality:
 
     def told(self, value: float) -> str:
         """A value with its unit."""
-        return f"{value:.3f} {self.unit}".rstrip()
+        return f"{self.number(value)} {self.unit}".rstrip()
+
+    def number(self, value: float) -> str:
+        """A value with as many digits as mean something."""
+        return f"{value:.{self.digits}f}"
 
     @property
     def axis(self) -> str:
@@ -66,6 +71,7 @@ class Task(Protocol):
     quality: Quality
     baseline_name: str
     metrics: tuple[str, ...]  # columns of the rows of `test`, quality among them
+    free_axes: tuple[int, ...]  # of an input: those that may have any length
     new_head: bool  # whether starting weights may have a last layer of another size
     batch_size: int
     frames: Frames

@@ -31,6 +31,7 @@ class Upsampling:
     quality = Quality("psnr_db", "Y-PSNR", "dB", higher_is_better=True)
     baseline_name = "bicubic"
     metrics = ("psnr_db", "ssim")
+    free_axes = (0, 2, 3)
     new_head = False
     example_shape: tuple[int, ...] = (1, 1, 16, 16)
 
@@ -129,7 +130,7 @@ class Upsampling:
     def upsample(self, network: nn.Module, pair: Picture) -> Luma:
         """What `network` makes of a pair's low-resolution luma, rounded to the pair's bits."""
         assert pair.low is not None
-        device = next(network.parameters()).device
+        device = next((p.device for p in network.parameters()), torch.device("cpu"))
         network.eval()
         with torch.no_grad():
             output: Tensor = network(torch.from_numpy(pair.low)[None, None].to(device))

@@ -21,27 +21,34 @@ class Decision:
 def largest_that_keeps(
     curves: Mapping[str, Curve], keeps: Callable[[float], bool], told: Callable[[float], str]
 ) -> Decision:
-    """The largest sparsity at which the criterion is kept, over all scores but the control.
+    """The largest sparsity up to which the criterion is kept, over all scores but the control.
 
-    `keeps` judges a quality and `told` writes one with its unit. The curves start at sparsity 0,
-    so there is always an answer; where the dense network alone keeps the criterion, it is that.
+    `keeps` judges a quality and `told` writes one with its unit. Only points before the first that
+    fails count: one further out that keeps it is luck. Where none does, sparsity is 0.
     """
-    best = {
-        score: max(p for p in curve if keeps(p[1]) or p[0] == 0) for score, curve in curves.items()
-    }
-    allowed = [score for score in curves if score != CONTROL] or list(curves)
-    score = max(allowed, key=lambda s: best[s])
+    best = {score: kept_until(curve, keeps) for score, curve in curves.items()}
+    score = max(_allowed(curves), key=lambda name: best[name])
     sparsity, quality = best[score]
     reason = f"{score} keeps the criterion up to sparsity {sparsity:.4f} ({told(quality)})"
     beyond = next((point for point in curves[score] if point[0] > sparsity), None)
     if beyond:
         reason += f"; the next point, {beyond[0]:.4f}, does not ({told(beyond[1])})"
     refused = {
-        other: f"keeps it only up to {best[other][0]:.4f}" + _control(other)
+        other: f"keeps it up to {best[other][0]:.4f}" + _control(other)
         for other in curves
         if other != score
     }
     return Decision(score, sparsity, reason, refused)
+
+
+def kept_until(curve: Curve, keeps: Callable[[float], bool]) -> tuple[float, float]:
+    """The last point before the first that does not keep the criterion; at least the first."""
+    last = curve[0]
+    for point in curve:
+        if not keeps(point[1]):
+            break
+        last = point
+    return last
 
 
 def at_the_knee(curves: Mapping[str, Curve], told: Callable[[float], str]) -> Decision:
@@ -51,8 +58,7 @@ def at_the_knee(curves: Mapping[str, Curve], told: Callable[[float], str]) -> De
     scaled to [0, 1] (Satopaa et al., "Finding a kneedle in a haystack", ICDCSW 2011).
     """
     knees = {score: knee(curve) for score, curve in curves.items()}
-    allowed = [score for score in curves if score != CONTROL] or list(curves)
-    score = max(allowed, key=lambda s: knees[s][1])
+    score = max(_allowed(curves), key=lambda name: knees[name][1])
     (sparsity, quality), height = knees[score]
     reason = (
         f"the knee of {score} is at sparsity {sparsity:.4f} ({told(quality)}), "
@@ -85,5 +91,10 @@ def knee(curve: Curve) -> tuple[tuple[float, float], float]:
     return best, height(best)
 
 
+def _allowed(curves: Mapping[str, Curve]) -> list[str]:
+    """Scores that may be chosen: all but the control, unless there is no other."""
+    return [score for score in curves if score != CONTROL] or list(curves)
+
+
 def _control(score: str) -> str:
-    return " (and is a control)" if score == CONTROL else ""
+    return " (a control, never chosen)" if score == CONTROL else ""

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import permutations
 from typing import Any
 
+import numpy as np
 import torch
 from scipy.stats import mannwhitneyu, spearmanr
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 SIGNIFICANT = 0.05  # the largest p-value that is called a trend
+FEW = 6  # layers, up to which the usual approximation of the p-value is far off
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ def layer_table(network: nn.Module, names: Sequence[str], example: Tensor) -> li
     """Every layer that owns one of the tensors `names`, as an example meets them."""
     parameters, owners = dict(network.named_parameters()), dict(network.named_modules())
     places = {name: place for place, name in enumerate(_as_run(network, example))}
-    found = sorted(names, key=lambda name: places.get(name.rpartition(".")[0], len(places)))
+    found = sorted(names, key=lambda name: _place(name, places))
     zeros = {name: int((parameters[name] == 0).sum()) for name in found}
     everything = max(1, sum(zeros.values()))
     layers = []
@@ -57,6 +60,15 @@ def layer_table(network: nn.Module, names: Sequence[str], example: Tensor) -> li
             )
         )  # fmt: skip
     return layers
+
+
+def _place(name: str, places: Mapping[str, int]) -> int:
+    """When the module that owns a tensor is called, or else the nearest one around it that is."""
+    while name:
+        name = name.rpartition(".")[0]
+        if name in places:
+            return places[name]
+    return len(places)
 
 
 def _kind(module: nn.Module) -> str:
@@ -98,12 +110,21 @@ def explain(layers: Sequence[Layer]) -> str:
 def _trend(along: Sequence[float], sparsities: Sequence[float], up: str, down: str) -> str:
     if len(set(along)) == 1:
         return ""
-    result = spearmanr(along, sparsities)
-    rho, p = float(result.statistic), float(result.pvalue)
+    rho, p = rank_correlation(along, sparsities)
     told = f"(Spearman's rho {rho:+.2f}, p = {p:.2g}, {len(sparsities)} layers)"
     if p > SIGNIFICANT:
         return f"{up} layers became neither clearly sparser nor denser {told}."
     return f"{up if rho > 0 else down} layers became sparser {told}."
+
+
+def rank_correlation(one: Sequence[float], other: Sequence[float]) -> tuple[float, float]:
+    """Spearman's rho and its two-sided p-value, over all orders where there are few of them."""
+    result = spearmanr(one, other)
+    rho = float(result.statistic)
+    if len(one) > FEW:
+        return rho, float(result.pvalue)
+    orders = (spearmanr(one, order).statistic for order in permutations(other))
+    return rho, float(np.mean([abs(each) >= abs(rho) - 1e-9 for each in orders]))
 
 
 def _types(layers: Sequence[Layer]) -> str:

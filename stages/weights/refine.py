@@ -33,6 +33,28 @@ def refined_curve(
     return sorted(known.items())
 
 
+def sharpened(
+    curve: Curve,
+    quality_at: Callable[[float], float],
+    keeps: Callable[[float], bool],
+    resolution: float,
+) -> Curve:
+    """The curve with points added where it breaks: between the first that fails and the one before.
+
+    That interval is halved until it is at most `resolution` wide.
+    """
+    known = dict(curve)
+    broken = next((place for place, (_, quality) in enumerate(curve) if not keeps(quality)), None)
+    if not broken:
+        return curve
+    low, high = curve[broken - 1][0], curve[broken][0]
+    while high - low > resolution:
+        middle = round((low + high) / 2, 6)
+        known[middle] = quality_at(middle)
+        low, high = (middle, high) if keeps(known[middle]) else (low, middle)
+    return sorted(known.items())
+
+
 def _widest(known: dict[float, float], resolution: float) -> tuple[float, float] | None:
     """The interval whose ends differ most, of those that may be halved."""
     dense = known[min(known)]

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Collection, Iterable
+from functools import partial
 from typing import Literal
 
 import torch
@@ -10,10 +11,17 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.utils._pytree import tree_leaves
 from tqdm import tqdm
 
-from stages.weights.order import Order, Scope, order_of, size
+from stages.errors import UserError
+from stages.weights.order import Order, Scope
 from stages.weights.prunable import prunable
 
 Schedule = Literal["exponential", "linear"]
+
+# A positive network must not saturate: there these pass on what they are given.
+ACTIVATIONS = (
+    nn.ReLU6, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid, nn.Sigmoid, nn.Tanh, nn.SiLU, nn.GELU,
+    nn.ELU, nn.SELU, nn.Softplus, nn.Mish,
+)  # fmt: skip
 
 
 def synflow_order(
@@ -27,21 +35,28 @@ def synflow_order(
 
     `shape` is that of an input. Every round scores anew what the rounds before left over, which
     is what keeps layers from losing all their weights (section 5 of the paper).
+
+    Raises:
+        UserError: if the network has no positive flow that scores could be taken from.
     """
     positive = positive_copy(network)
     weights = prunable(positive, include)
-    places = {name: torch.full(weight.shape, -1) for name, weight in weights.items()}
-    total, gone = size(places), 0
+    sizes = [weight.numel() for weight in weights.values()]
+    owner = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes))
+    places, live = torch.full((sum(sizes),), -1), torch.arange(sum(sizes))
     for density in tqdm([*densities, 0.0], desc="synflow", unit="round", disable=None):
-        order = order_of(_left_last(synflow_scores(positive, weights, shape), places), scope)
-        until = total - round(density * total)
-        with torch.no_grad():
-            for name, weight in weights.items():
-                going = (order[name] >= gone) & (order[name] < until)
-                places[name][going] = order[name][going]
-                weight[going] = 0
-        gone = max(gone, until)
-    return places
+        scores = synflow_scores(positive, weights, shape).values()
+        keys = torch.cat([score.reshape(-1) for score in scores])[live]
+        if scope == "layer":
+            keys = _shares_of_live(keys, owner[live], torch.tensor(sizes))
+        gone = len(places) - len(live)
+        going = max(0, len(live) - round(density * len(places)))
+        ranks = torch.argsort(keys, stable=True)
+        places[live[ranks[:going]]] = torch.arange(gone, gone + going)
+        live = live[ranks[going:].sort().values]
+        _silence(weights, places.split(sizes))
+    parts = zip(weights.items(), places.split(sizes), strict=True)
+    return {name: part.reshape(weight.shape) for (name, weight), part in parts}
 
 
 def densities(schedule: Schedule, rounds: int, most: float) -> list[float]:
@@ -56,7 +71,7 @@ def densities(schedule: Schedule, rounds: int, most: float) -> list[float]:
 
 
 def positive_copy(network: nn.Module) -> nn.Module:
-    """A float64 copy with absolute parameters, in which normalisation only scales."""
+    """A float64 copy with absolute parameters; normalisation and activations only scale there."""
     copied = copy.deepcopy(network).cpu().double().eval()
     with torch.no_grad():
         for parameter in copied.parameters():
@@ -64,27 +79,58 @@ def positive_copy(network: nn.Module) -> nn.Module:
         for module in copied.modules():
             if isinstance(module, _NormBase) and module.running_mean is not None:
                 module.running_mean.zero_()
+            elif isinstance(module, ACTIVATIONS):
+                vars(module)["forward"] = _passed_on
+            elif isinstance(module, nn.LayerNorm | nn.RMSNorm):
+                vars(module)["forward"] = partial(_scaled, module.weight)
     return copied
+
+
+def _passed_on(x: Tensor) -> Tensor:
+    return x
+
+
+def _scaled(weight: Tensor | None, x: Tensor) -> Tensor:
+    return x if weight is None else x * weight
 
 
 def synflow_scores(
     positive: nn.Module, weights: dict[str, nn.Parameter], shape: tuple[int, ...]
 ) -> dict[str, Tensor]:
-    """dR/dw * w for R, the sum of the outputs of a positive network of an input of ones (eq. 2)."""
+    """dR/dw * w for R, the sum of the outputs of a positive network of an input of ones (eq. 2).
+
+    Raises:
+        UserError: if a score is negative or no number.
+    """
     positive.zero_grad()
-    flow = sum(leaf.sum() for leaf in tree_leaves(positive(torch.ones(shape, dtype=torch.float64))))
-    assert isinstance(flow, Tensor)
-    flow.backward()
-    return {
+    outputs = tree_leaves(positive(torch.ones(shape, dtype=torch.float64)))
+    torch.stack([output.sum() for output in outputs]).sum().backward()
+    scores = {
         name: torch.zeros_like(weight) if weight.grad is None else weight.grad * weight.detach()
         for name, weight in weights.items()
     }
+    for name, score in scores.items():
+        if not bool(torch.isfinite(score).all() and (score >= 0).all()):
+            raise UserError(
+                f"SynFlow has no meaning for this network (scores of {name} are negative or no "
+                "numbers): take synflow out of the scores of sweep"
+            )
+    return scores
 
 
-def _left_last(scores: dict[str, Tensor], places: Order) -> dict[str, Tensor]:
-    """Scores below all others, in their order of going, for the weights that have gone."""
-    total = size(places)
-    return {
-        name: torch.where(places[name] >= 0, places[name].double() - total, score)
-        for name, score in scores.items()
-    }
+def _shares_of_live(scores: Tensor, owner: Tensor, sizes: Tensor) -> Tensor:
+    """Each live weight's place within its tensor, gone ones counted, as a share of its size."""
+    ranks = torch.argsort(scores, stable=True)
+    ranks = ranks[torch.argsort(owner[ranks], stable=True)]
+    left = torch.bincount(owner, minlength=len(sizes))
+    starts = torch.cumsum(left, 0) - left
+    within = torch.empty_like(ranks)
+    within[ranks] = torch.arange(len(ranks)) - starts[owner[ranks]]
+    return ((sizes - left)[owner] + within.double() + 0.5) / sizes[owner]
+
+
+def _silence(weights: dict[str, nn.Parameter], places: tuple[Tensor, ...]) -> None:
+    """Set the weights that have a place to zero."""
+    with torch.no_grad():
+        for weight, part in zip(weights.values(), places, strict=True):
+            weight[(part >= 0).reshape(weight.shape)] = 0

@@ -21,7 +21,14 @@ def test_the_largest_sparsity_that_keeps_the_criterion_wins() -> None:
     assert (decision.score, decision.sparsity) == ("synflow", 0.8)
     for words in ("synflow keeps", "0.8000", "0.891", "0.9000", "0.400"):
         assert words in decision.reason
-    assert decision.refused["magnitude"] == "keeps it only up to 0.5000"
+    assert decision.refused["magnitude"] == "keeps it up to 0.5000"
+
+
+def test_a_point_beyond_the_first_failure_is_luck() -> None:
+    curve: Curve = [(0.0, 0.9), (0.3, 0.89), (0.5, 0.85), (0.6, 0.895), (0.9, 0.1)]
+    decision = largest_that_keeps({"magnitude": curve}, lambda quality: quality >= 0.89, told)
+    assert decision.sparsity == 0.3
+    assert "the next point, 0.5000, does not" in decision.reason
 
 
 def test_a_control_is_never_chosen_and_says_so() -> None:

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from stages.weights.layers import Layer, explain, layer_table
+from stages.weights.layers import Layer, explain, layer_table, rank_correlation
 from stages.weights.prunable import prunable
 
 
@@ -60,6 +61,15 @@ def test_a_trend_with_depth_is_told_with_its_p_value() -> None:
     assert "Earlier layers became sparser (Spearman's rho -1.00" in explain(falling)
     mixed = [layer(d, s) for d, s in enumerate([0.5, 0.2, 0.6, 0.4, 0.3, 0.5, 0.45], 1)]
     assert "neither clearly sparser nor denser" in explain(mixed)
+
+
+def test_few_layers_have_an_exact_p_value() -> None:
+    """Of the 24 orders of four layers, two are perfectly sorted."""
+    assert rank_correlation([1, 2, 3, 4], [0.1, 0.2, 0.3, 0.9]) == pytest.approx((1, 2 / 24))
+    assert "neither" in explain([layer(depth, depth / 10) for depth in range(1, 5)])
+    reference = spearmanr(range(8), [3, 1, 2, 5, 4, 8, 6, 7])
+    found = rank_correlation(range(8), [3, 1, 2, 5, 4, 8, 6, 7])
+    assert found == pytest.approx((reference.statistic, reference.pvalue))
 
 
 def test_types_are_compared() -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from stages.weights.refine import refined_curve
+from stages.weights.refine import refined_curve, sharpened
 
 GRID = np.linspace(0, 0.999, 200)
 STEP = float(GRID[1])
@@ -74,3 +74,19 @@ def test_few_evaluations_still_reach_both_ends(evaluations: int) -> None:
 
 def test_a_flat_curve_costs_the_coarse_grid_alone() -> None:
     assert len(refined_curve(lambda _: 0.5, 100, 0.002, 0.999)) == 13
+
+
+@pytest.mark.parametrize("at", [0.05, 0.34567, 0.97])
+def test_the_crossing_of_a_limit_is_found_to_the_resolution(at: float) -> None:
+    def quality_at(sparsity: float) -> float:
+        return 1 - 0.02 * sparsity if sparsity < at else 0.97
+
+    coarse = [(s, quality_at(s)) for s in (0.0, 0.3, 0.6, 0.999)]
+    sharp = sharpened(coarse, quality_at, lambda quality: quality > 0.975, 0.002)
+    assert set(coarse) <= set(sharp)
+    assert 0 <= at - breaks(sharp, 0.975) <= 0.002
+
+
+def test_a_curve_that_never_breaks_is_left_alone() -> None:
+    curve = [(0.0, 0.9), (0.999, 0.9)]
+    assert sharpened(curve, pytest.fail, lambda _: True, 0.002) == curve

@@ -1,6 +1,7 @@
 """SynFlow: the paper's conservation law, schedules, and layers that survive."""
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -109,3 +110,46 @@ def test_schedules_fall_to_the_last_density(schedule: str) -> None:
     gaps = [a - b for a, b in zip(steps, falling, strict=False)]
     even = ratios if schedule == "exponential" else gaps
     assert even == pytest.approx([even[0]] * 10)
+
+
+@pytest.mark.parametrize("scope", ["global", "layer"])
+def test_places_are_a_permutation_whatever_the_scores(scope: str) -> None:
+    network = deep()
+    with torch.no_grad():
+        network[7].weight.mul_(1e6)
+    order = synflow_order(
+        network,
+        SHAPE,
+        ("weights",),
+        scope,
+        densities("exponential", 30, 0.999),  # type: ignore[arg-type]
+    )
+    places = torch.cat([part.reshape(-1) for part in order.values()])
+    assert torch.equal(places.sort().values, torch.arange(len(places)))
+
+
+def test_activations_that_saturate_do_not_silence_what_lies_before_them() -> None:
+    def network(activation: type[nn.Module]) -> nn.Sequential:
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Conv2d(2, 40, 3), activation(), nn.Conv2d(40, 9, 3), nn.Flatten())
+
+    plain = scores(network(nn.ReLU))
+    for activation in (nn.ReLU6, nn.Sigmoid, nn.GELU, nn.SiLU):
+        found = scores(network(activation))
+        assert all(torch.allclose(found[name], plain[name]) for name in plain), activation
+
+
+def test_layer_normalisation_only_scales() -> None:
+    network = nn.Sequential(nn.Linear(6, 5), nn.LayerNorm(5), nn.Linear(5, 3))
+    positive = positive_copy(network)
+    found = synflow_scores(positive, prunable(positive), (1, 6))
+    assert all(bool((score > 0).all()) for score in found.values())
+
+
+def test_a_network_without_a_positive_flow_is_refused(refused: Any) -> None:
+    class Negative(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            return -super().forward(x)
+
+    with refused("SynFlow", "weight", "sweep"):
+        synflow_order(Negative(2, 2), (1, 2), ("weights",), "global", [0.5])

@@ -1,7 +1,10 @@
-"""Training a sparse network with its mask held."""
+"""What the stages of weight pruning share: quality under a mask, training with it held."""
 
+import copy
+from collections.abc import Callable
 from typing import Literal
 
+import torch
 from torch import nn
 
 from stages.settings import Training
@@ -10,6 +13,19 @@ from stages.tasks.task import Task
 from stages.training.loop import Outcome, Plan, train
 from stages.weights.order import Order, apply_masks, masks_at
 from stages.weights.ramp import sparsity_at
+
+
+def masked_quality(
+    network: nn.Module, order: Order, task: Task, device: torch.device
+) -> Callable[[float], float]:
+    """Quality on validation of `network` with the mask of a sparsity; it stays as it is."""
+
+    def quality_at(sparsity: float) -> float:
+        masked = copy.deepcopy(network)
+        apply_masks(masked, masks_at(order, sparsity))
+        return task.validate(masked.to(device))
+
+    return quality_at
 
 
 def recover_sparse(
@@ -41,6 +57,9 @@ def recover_sparse(
     apply_masks(network, held)
     plan = Plan("recover sparse", phase.epochs - growing, phase.iterations, phase.learning_rate)
     outcome = train(network, task, plan, training, lambda _, __: apply_masks(network, held))
+    for row in outcome.history:
+        row |= {"epoch": int(row["epoch"]) + growing}
+        row |= {"iteration": int(row["iteration"]) + before.iterations}
     outcome.iterations += before.iterations
-    outcome.history = [*before.history, *outcome.history]
+    outcome.history = [*before.history, *outcome.history[bool(growing) :]]
     return outcome

@@ -1,0 +1,96 @@
+"""The same pipeline with `task: classification`: weight pruning, and the way back."""
+
+import csv
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.pipeline.project import Project
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def classified(made_once: Project) -> Iterator[Project]:
+    """The project in which up-sampling has run, and then classification."""
+    path = made_once.folder / "params.yaml"
+    before = path.read_text()
+    made_once.edit(task="classification")
+    ran = made_once.repro()
+    assert {"prepare", "finetune", "sweep@magnitude", "sweep@gradient", "quantise"} <= set(
+        ran.stages
+    )
+    yield made_once
+    path.write_text(before)
+    made_once.repro()
+
+
+def read(project: Project, path: str) -> dict:
+    return json.loads((project.folder / path).read_text())
+
+
+def rows(project: Project, path: str) -> list[dict[str, str]]:
+    with (project.folder / path).open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_model_is_reported_on_the_test_part(classified: Project) -> None:
+    summary = read(classified, "metrics/summary.json")
+    for model in ("majority", "dense", "pruned", "sparse", "sparse_8bit"):
+        assert 0 <= summary[model]["accuracy"] <= 1
+    assert summary["majority"]["accuracy"] == pytest.approx(1 / 8)
+    assert summary["sparse"]["parameters"] == summary["dense"]["parameters"]
+    assert summary["sparse"]["zip_bytes"] < summary["dense"]["zip_bytes"]
+    assert summary["pruned"]["parameters"] < summary["dense"]["parameters"]
+
+
+def test_sweeps_start_dense_and_lose_weights(classified: Project) -> None:
+    for score in ("magnitude", "synflow", "random"):
+        table = rows(classified, f"metrics/sweep/{score}.csv")
+        left = [int(row["weights_left"]) for row in table]
+        assert len(table) == 8
+        assert left == sorted(left, reverse=True)
+    assert rows(classified, "metrics/sweep/gradient.csv") == [], "it was not asked for"
+
+
+def test_the_decision_is_written_with_its_reason(classified: Project) -> None:
+    decision = read(classified, "metrics/tradeoff.json")
+    assert decision["score"] in ("magnitude", "synflow")
+    assert decision["sparsity"] == 0.999, "a criterion that all keep"
+    assert "random" in decision["refused"]
+    layers = rows(classified, "metrics/layers.csv")
+    assert sum(int(row["zeros"]) for row in layers) == decision["zeros"]
+    assert decision["zeros"] == round(0.999 * decision["weights"])
+
+
+def test_the_report_tells_all(classified: Project) -> None:
+    page = (classified.folder / "metrics/report.html").read_text()
+    for words in ("Single weights:", "do not make dense kernels faster", "by SNR"):
+        assert words in page
+    figures = {path.stem for path in (classified.folder / "metrics/figures").iterdir()}
+    assert figures == {
+        "quality", "channels", "training", "dependencies", "sweep", "sweep_zoom", "layers",
+        "confusions", "examples", "snr",
+    }  # fmt: skip
+
+
+def test_a_criterion_decides_anew_without_sweeping(classified: Project) -> None:
+    classified.edit(criterion__classification={"rule": "loss", "limit": 0.9})
+    ran = classified.repro()
+    assert "tradeoff" in ran.stages
+    assert not any(name.startswith(("sweep", "finetune")) for name in ran.stages)
+    classified.edit(criterion__classification={"rule": "loss", "limit": 1.0})
+    assert classified.repro().stages == []
+
+
+def test_either_task_comes_back_from_the_run_cache(classified: Project) -> None:
+    classified.edit(task="upsampling")
+    back = classified.repro()
+    assert back.stages == []
+    assert {"prepare", "finetune", "prune@step1"} <= set(back.cached)
+    assert "bicubic" in read(classified, "metrics/summary.json")
+    classified.edit(task="classification")
+    again = classified.repro()
+    assert again.stages == []
+    assert "majority" in read(classified, "metrics/summary.json")
