@@ -60,6 +60,7 @@ def recover_sparse(
     for row in outcome.history:
         row |= {"epoch": int(row["epoch"]) + growing}
         row |= {"iteration": int(row["iteration"]) + before.iterations}
+    outcome.epoch += growing
     outcome.iterations += before.iterations
     outcome.history = [*before.history, *outcome.history[bool(growing) :]]
     return outcome

@@ -23,7 +23,9 @@ def quantise(source: Path, target: Path, samples: Iterable[Tensor]) -> None:
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    logging.getLogger().setLevel(logging.ERROR)
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
     prepared = target.with_suffix(".prepared.onnx")
     try:
         with warnings.catch_warnings(action="ignore"):
@@ -41,6 +43,7 @@ def quantise(source: Path, target: Path, samples: Iterable[Tensor]) -> None:
         reason = str(error).strip().split("\n")[0]
         raise UserError(f"the network cannot be quantised: {reason}") from error
     finally:
+        root.setLevel(level)
         prepared.unlink(missing_ok=True)
 
 

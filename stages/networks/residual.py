@@ -21,6 +21,8 @@ class ResidualClassifier(nn.Module):
         kernel: int,
     ):
         super().__init__()
+        if len(widths) != len(strides):
+            raise ValueError(f"{len(widths)} widths need as many strides, not {len(strides)}")
         flat = len(input_shape) == 2
         self.stem = Convolution(flat, input_shape[0], widths[0], kernel, strides[0])
         self.relu = nn.ReLU()

@@ -41,6 +41,9 @@ def load_weights(
     """
     given = torchvision_weights(classifier) if weights == TORCHVISION else _read_tensors(weights)
     wanted = network.state_dict()
+    # Files from before PyTorch 0.4.1 do not count batches, and load all the same.
+    counts = {key: t for key, t in wanted.items() if key.endswith("num_batches_tracked")}
+    given = counts | given
     if new_head:
         head = [key for key in wanted if key.rpartition(".")[0] == last_layer(network)]
         fresh = [k for k in head if k in given and given[k].shape != wanted[k].shape]

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from stages.errors import UserError
 
 # These have a second head that is used in training only.
+# They have a second head, called aux..., that is used in training only.
 _TWO_HEADS = ("googlenet", "inception_v3")
 COLOURS = 3  # channels that all of them take
 
@@ -48,13 +49,13 @@ def torchvision_weights(name: str) -> dict[str, Tensor]:
     """
     from torchvision.models import get_model
 
-    one_head = {"aux_logits": False} if name in _TWO_HEADS else {}
     try:
-        network: nn.Module = get_model(name, weights="DEFAULT", **one_head)
+        tensors = get_model(name, weights="DEFAULT").state_dict()
     except Exception as error:  # no such weights, no internet, no place to store them
         reason = str(error).split("\n")[0]
         raise UserError(
             f"torchvision's own weights for {name} cannot be had ({reason}): give a file in "
             "network.classification.weights, or null"
         ) from error
-    return network.state_dict()
+    second_head = "aux" if name in _TWO_HEADS else "\0"
+    return {key: t for key, t in tensors.items() if not key.lower().startswith(second_head)}

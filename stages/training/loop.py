@@ -166,9 +166,11 @@ class _Steps:
 def _train_mode(network: nn.Module) -> None:
     """Set training mode, except for frozen modules: their statistics must not move either."""
     network.train()
+    if all(parameter.requires_grad for parameter in network.parameters()):
+        return
     for module in network.modules():
-        parameters = list(module.parameters())
-        if parameters and not any(parameter.requires_grad for parameter in parameters):
+        tensors = [*module.parameters(), *module.buffers()]
+        if tensors and not any(tensor.requires_grad for tensor in tensors):
             module.eval()
 
 
