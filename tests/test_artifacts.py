@@ -134,6 +134,6 @@ def test_a_table_comes_back(tmp_path: Path) -> None:
     assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "table.csv").read_bytes()
 
 
-def test_fractions_keep_six_digits(tmp_path: Path) -> None:
+def test_fractions_keep_ten_digits(tmp_path: Path) -> None:
     write_csv(tmp_path / "table.csv", [{"share": 2 / 3, "large": 1234567.8}])
-    assert read_csv(tmp_path / "table.csv") == [{"share": "0.666667", "large": "1.23457e+06"}]
+    assert read_csv(tmp_path / "table.csv") == [{"share": "0.6666666667", "large": "1234567.8"}]
