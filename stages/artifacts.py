@@ -36,11 +36,10 @@ TRACKED_RUN = Path("metrics/mlflow_run.json")
 HISTORY = "history.csv"  # inside the folder of a model that was trained
 REMOVAL = "removal.json"  # inside the folder of a model that lost channels
 SELECTION = "selection.json"  # inside the folder of the selected model
-CONTROL = "control.json"  # inside a control's folder: whether it was trained
 ORDER = "order.safetensors"  # inside a score's folder: the order in which it removes weights
-SWEPT = "swept.json"  # inside a score's folder: whether it was swept
 ONNX = "network.onnx"  # inside the folder of the quantised model
-NONE = "none.json"  # inside a model's folder: why there is no model
+DESCRIPTION = "prepared.json"  # inside the folder of prepared data: what they are
+NONE = "none.json"  # alone in a folder: why nothing was made
 
 
 def model_path(name: str) -> Path:
@@ -119,6 +118,18 @@ def fresh_folder(path: Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_nothing(folder: Path, reason: str) -> None:
+    """Leave only a note of why there is nothing in a folder."""
+    with fresh_folder(folder) as partial:
+        write_json(partial / NONE, {"reason": reason})
+
+
+def why_nothing(folder: Path) -> str | None:
+    """Why a folder that a stage wrote holds nothing, or None where it holds something."""
+    note = folder / NONE
+    return str(read_json(note)["reason"]) if note.is_file() else None
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

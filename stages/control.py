@@ -30,9 +30,9 @@ def main() -> None:
     if settings.controls.train:
         _train(settings, control)
     else:
-        with artifacts.fresh_folder(artifacts.control_path(control)) as folder:
-            artifacts.write_json(folder / artifacts.CONTROL, {"trained": False})
-        print(f"control {control}: not trained (controls.train is false)")
+        reason = "controls.train is false"
+        artifacts.write_nothing(artifacts.control_path(control), reason)
+        print(f"control {control}: not trained ({reason})")
 
 
 def _train(settings: Settings, control: str) -> None:
@@ -74,7 +74,6 @@ def _save(control: str, network: nn.Module, about: About, history: list[Row]) ->
     with artifacts.fresh_folder(artifacts.control_path(control)) as folder:
         save_network(folder, network, about)
         artifacts.write_csv(folder / artifacts.HISTORY, history)
-        artifacts.write_json(folder / artifacts.CONTROL, {"trained": True})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Draw the figures and write the report."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from stages import artifacts
@@ -13,48 +14,68 @@ from stages.figures.quality import quality_figure
 from stages.figures.theme import save, use_theme
 from stages.figures.weights import layers_figure, sweep_figure
 from stages.measuring.criterion import threshold
-from stages.settings import DENSE, Settings, load_settings
+from stages.settings import DENSE, load_settings
 from stages.tasks.choose import task_of
-from stages.tasks.task import Drawing, Rows, Task
+from stages.tasks.task import Drawing, Rows, Table, Task
 
-Records = Mapping[str, Mapping[str, Any]]
 Drawings = dict[str, Drawing]
+
+
+@dataclass(frozen=True)
+class Results:
+    """What earlier stages measured; `limit` is the worst quality that keeps the criterion."""
+
+    task: Task
+    records: Mapping[str, Mapping[str, Any]]  # by step
+    rows: Rows  # a model and test item each
+    summary: Mapping[str, Any]
+    decision: Mapping[str, Any]
+    limit: float
 
 
 def main() -> None:
     """Write `metrics/figures/` and `metrics/report.html`."""
-    settings = load_settings()
-    task, steps = task_of(settings), settings.pruning.steps
-    records = {step: artifacts.read_json(artifacts.step_metrics(step)) for step in steps}
-    rows = artifacts.read_csv(artifacts.TEST_TABLE)
+    results = _read()
     use_theme()
     sections = {
-        "Channels removed": _channel_drawings(settings, task, records),
-        "Single weights removed": _weight_drawings(settings, task, records),
-        "Models on the test part": task.draw(rows, artifacts.EXAMPLES),
+        "Channels removed": _channel_drawings(results),
+        "Single weights removed": _weight_drawings(results),
+        "Models on the test part": results.task.draw(results.rows, artifacts.EXAMPLES),
     }
     with artifacts.fresh_folder(artifacts.FIGURES) as folder:
         for drawings in sections.values():
             for name, drawing in drawings.items():
                 save(drawing.figure, folder / f"{name}.png")
-    _report(task, records, rows, sections)
+    parts = [*_leads(results), *_tables(results), *_pictures(sections)]
+    with artifacts.fresh_file(artifacts.REPORT) as partial:
+        partial.write_text(report.report_page(parts), encoding="utf-8")
     print(f"figures: {artifacts.FIGURES}; report: {artifacts.REPORT}")
 
 
-def _limit(settings: Settings, task: Task, records: Records) -> float:
-    """The worst quality on validation that keeps the criterion."""
+def _read() -> Results:
+    settings = load_settings()
+    task = task_of(settings)
+    records = {s: artifacts.read_json(artifacts.step_metrics(s)) for s in settings.pruning.steps}
     first = next(iter(records.values()))
     dense, baseline = first["dense_quality"], first["baseline_quality"]
-    return threshold(settings.of(settings.criterion), task.quality, dense, baseline)
+    return Results(
+        task,
+        records,
+        rows=artifacts.read_csv(artifacts.TEST_TABLE),
+        summary=artifacts.read_json(artifacts.SUMMARY),
+        decision=artifacts.read_json(artifacts.TRADEOFF),
+        limit=threshold(settings.of(settings.criterion), task.quality, dense, baseline),
+    )
 
 
-def _channel_drawings(settings: Settings, task: Task, records: Records) -> Drawings:
+def _channel_drawings(results: Results) -> Drawings:
+    task, records = results.task, results.records
     rows = artifacts.read_csv(artifacts.CHANNELS_TABLE)
     numbers = [[int(row[column]) for row in rows] for column in ("channels", "kept")]
-    curves, axis = curves_from(_histories(records), task.quality.name), task.quality.axis
+    curves, axis = curves_from(_histories(results), task.quality.name), task.quality.axis
     return {
         "quality": Drawing(
-            quality_figure(records, axis, _limit(settings, task, records), task.baseline_name),
+            quality_figure(records, axis, results.limit, task.baseline_name),
             "Quality on validation against parameters left, before and after recovery.",
         ),
         "channels": Drawing(
@@ -71,30 +92,29 @@ def _channel_drawings(settings: Settings, task: Task, records: Records) -> Drawi
     }
 
 
-def _histories(records: Records) -> list[tuple[str, str, Rows]]:
+def _histories(results: Results) -> list[tuple[str, str, Rows]]:
     """Histories of all phases with kind and step, in the order of training."""
     first = artifacts.read_csv(artifacts.DENSE_MODEL / artifacts.HISTORY)
     histories: list[tuple[str, str, Rows]] = [("finetune", DENSE, first)]
-    for step, record in records.items():
+    for step, record in results.records.items():
         kept = record["histories"]
         histories += [(kind, step, kept[kind]) for kind in ("sparsify", "recover") if kind in kept]
     return histories
 
 
-def _weight_drawings(settings: Settings, task: Task, records: Records) -> Drawings:
-    decision = artifacts.read_json(artifacts.TRADEOFF)
+def _weight_drawings(results: Results) -> Drawings:
+    decision, axis = results.decision, results.task.quality.axis
     if not decision["decided"]:
         return {}
-    curves = decision["curves"]
-    limit, axis = _limit(settings, task, records), task.quality.axis
+    sweeps = {
+        name: sweep_figure(decision["curves"], axis, results.limit, decision, zoom=zoom)
+        for name, zoom in (("sweep", False), ("sweep_zoom", True))
+    }
     return {
         "sweep": Drawing(
-            sweep_figure(curves, axis, limit, decision, zoom=False),
-            "Quality on validation against sparsity, one-shot, by every score.",
+            sweeps["sweep"], "Quality on validation against sparsity, one-shot, by every score."
         ),
-        "sweep_zoom": Drawing(
-            sweep_figure(curves, axis, limit, decision, zoom=True), "The same, where it breaks."
-        ),
+        "sweep_zoom": Drawing(sweeps["sweep_zoom"], "The same, where it breaks."),
         "layers": Drawing(
             layers_figure(artifacts.read_csv(artifacts.LAYERS_TABLE)),
             f"How sparse each layer became. {decision['layers']}",
@@ -102,38 +122,43 @@ def _weight_drawings(settings: Settings, task: Task, records: Records) -> Drawin
     }
 
 
-def _report(task: Task, records: Records, rows: Rows, sections: Mapping[str, Drawings]) -> None:
-    summary = artifacts.read_json(artifacts.SUMMARY)
-    decision = artifacts.read_json(artifacts.TRADEOFF)
-    held = summary["selected"] != DENSE
-    lead = report.lead(summary, task.quality, task.baseline_name)
-    parts = [report.paragraph(lead, "lead" if held else "lead failed")]
+def _leads(results: Results) -> list[str]:
+    """What opens the report: channels, then single weights."""
+    summary, decision, task = results.summary, results.decision, results.task
+    told = report.lead(summary, task.quality, task.baseline_name)
+    leads = [report.paragraph(told, "lead" if summary["selected"] != DENSE else "lead failed")]
     if decision["decided"]:
         told = report.sparse_lead(decision, summary, task.quality)
-        parts.append(
-            report.paragraph(told, "lead" if decision["keeps_criterion"] else "lead failed")
-        )
-    order = [task.baseline_name, DENSE, "pruned", "sparse", "sparse_8bit"]
-    names = [
-        n for n in dict.fromkeys([*order, *sorted(summary)]) if isinstance(summary.get(n), dict)
-    ]
-    tables = {
+        kind = "lead" if decision["keeps_criterion"] else "lead failed"
+        leads.append(report.paragraph(told, kind))
+    return leads
+
+
+def _tables(results: Results) -> list[str]:
+    summary, task = results.summary, results.task
+    first = [task.baseline_name, DENSE, "pruned", "sparse", "sparse_8bit"]
+    names = [n for n in dict.fromkeys(first + sorted(summary)) if isinstance(summary.get(n), dict)]
+    tables: dict[str, Table] = {
         "Models on the test part": report.models_table(summary, task.quality, task.metrics, names),
-        **task.tables(rows),
-        "Steps of channel pruning, on validation": report.steps_table(records),
+        **task.tables(results.rows),
+        "Steps of channel pruning, on validation": report.steps_table(results.records),
     }
-    parts += [report.heading(title) + report.table(*content) for title, content in tables.items()]
-    if decision["decided"]:
+    parts = [report.heading(title) + report.table(*content) for title, content in tables.items()]
+    if results.decision["decided"]:
         parts.append(report.heading("What a zero is worth"))
         parts.append(report.paragraph(report.zeros_text(summary, task.quality)))
+    return parts
+
+
+def _pictures(sections: Mapping[str, Drawings]) -> list[str]:
+    parts = []
     for title, drawings in sections.items():
         parts += [report.heading(title)] if drawings else []
         parts += [
             report.picture(drawing.caption, artifacts.FIGURES / f"{name}.png")
             for name, drawing in drawings.items()
         ]
-    with artifacts.fresh_file(artifacts.REPORT) as partial:
-        partial.write_text(report.report_page(parts), encoding="utf-8")
+    return parts
 
 
 if __name__ == "__main__":

@@ -18,14 +18,15 @@ BATCHES = 10  # that ranges of activations are taken from
 def main() -> None:
     """Write the quantised sparse network, or why there is none."""
     settings = load_settings()
-    nothing = artifacts.SPARSE_MODEL / artifacts.NONE
-    if nothing.is_file():
-        _write_nothing(artifacts.read_json(nothing)["reason"])
-        return
-    try:
-        _quantise(task_of(settings))
-    except UserError as error:  # what is only reported must not stop the pipeline
-        _write_nothing(str(error))
+    reason = artifacts.why_nothing(artifacts.SPARSE_MODEL)
+    if not reason:
+        try:
+            _quantise(task_of(settings))
+        except UserError as error:  # what is only reported must not stop the pipeline
+            reason = str(error)
+    if reason:
+        artifacts.write_nothing(artifacts.QUANTISED_MODEL, reason)
+        print(f"no quantised network: {reason}")
 
 
 def _quantise(task: Task) -> None:
@@ -40,12 +41,6 @@ def _quantise(task: Task) -> None:
         exported.unlink()
     size = (artifacts.QUANTISED_MODEL / artifacts.ONNX).stat().st_size
     print(f"quantised the sparse network: {size} bytes")
-
-
-def _write_nothing(reason: str) -> None:
-    with artifacts.fresh_folder(artifacts.QUANTISED_MODEL) as folder:
-        artifacts.write_json(folder / artifacts.NONE, {"reason": reason})
-    print(f"no quantised network: {reason}")
 
 
 def _samples(task: Task) -> Iterator[Tensor]:

@@ -53,22 +53,17 @@ def main() -> None:
 def _model_folders() -> dict[str, Path]:
     """Folders of the dense and the selected model, of the sparse one and of controls, if made."""
     folders = {"dense": artifacts.DENSE_MODEL, "pruned": artifacts.SELECTED_MODEL}
-    if not (artifacts.SPARSE_MODEL / artifacts.NONE).is_file():
-        folders[SPARSE] = artifacts.SPARSE_MODEL
-    for control in CONTROLS:
-        folder = artifacts.control_path(control)
-        if artifacts.read_json(folder / artifacts.CONTROL)["trained"]:
-            folders[control] = folder
-    return folders
+    folders[SPARSE] = artifacts.SPARSE_MODEL
+    folders |= {control: artifacts.control_path(control) for control in CONTROLS}
+    return {name: path for name, path in folders.items() if not artifacts.why_nothing(path)}
 
 
 def _quantised() -> dict[str, nn.Module]:
-    path = artifacts.QUANTISED_MODEL / artifacts.ONNX
-    if not path.is_file():
+    if artifacts.why_nothing(artifacts.QUANTISED_MODEL):
         return {}
     from stages.exporting.running import OnnxNetwork
 
-    return {QUANTISED: OnnxNetwork(path)}
+    return {QUANTISED: OnnxNetwork(artifacts.QUANTISED_MODEL / artifacts.ONNX)}
 
 
 def _summary(task: Task, models: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

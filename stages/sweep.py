@@ -22,7 +22,7 @@ from stages.weights.refine import Curve, refined_curve
 from stages.weights.scores import gradient_times_weight, magnitude, random_score
 from stages.weights.synflow import densities, synflow_order
 
-COLUMNS = ("score", "sparsity", "weights_left", "quality")
+COLUMNS = ("sparsity", "weights_left", "quality")
 
 
 def main() -> None:
@@ -32,10 +32,10 @@ def main() -> None:
         raise UserError(f"name one score: {', '.join(SCORES)}")
     score = sys.argv[1]
     if score not in settings.of(settings.sweep).scores:
-        with artifacts.fresh_folder(artifacts.order_path(score)) as folder:
-            artifacts.write_json(folder / artifacts.SWEPT, {"swept": False})
+        reason = f"it is not among sweep.{settings.task}.scores"
+        artifacts.write_nothing(artifacts.order_path(score), reason)
         artifacts.write_csv(artifacts.sweep_table(score), [], COLUMNS)
-        print(f"{score}: not swept (not among sweep.{settings.task}.scores)")
+        print(f"{score}: not swept ({reason})")
         return
     task, (network, _) = task_of(settings), load_network(artifacts.DENSE_MODEL)
     order = make_order(score, network, task, settings)
@@ -43,9 +43,8 @@ def main() -> None:
     with artifacts.fresh_folder(artifacts.order_path(score)) as folder:
         small = {name: places.to(torch.int32) for name, places in order.items()}
         save_file(small, folder / artifacts.ORDER)
-        artifacts.write_json(folder / artifacts.SWEPT, {"swept": True})
     total = size(order)
-    rows = [(score, s, total - round(s * total), quality) for s, quality in curve]
+    rows = [(s, total - round(s * total), quality) for s, quality in curve]
     table = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
     artifacts.write_csv(artifacts.sweep_table(score), table, COLUMNS)
     print(f"{score}: {len(curve)} sparsities up to {curve[-1][0]:.3f} of {total} weights")

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -35,20 +34,19 @@ def main() -> None:
         return
     _refuse_unswept(settings, curves)
     seed_everything(settings.seed)
-    task, (network, about) = task_of(settings), load_network(artifacts.DENSE_MODEL)
-    dense, baseline = next(iter(curves.values()))[0][1], task.validate_baseline()
-    criterion = settings.of(settings.criterion)
+    _trade(settings, task_of(settings), curves)
 
-    def keeps(quality: float) -> tuple[bool, str]:
-        return judge(criterion, task.quality, quality, dense, baseline)
 
+def _trade(settings: Settings, task: Task, curves: dict[str, Curve]) -> None:
+    network, about = load_network(artifacts.DENSE_MODEL)
+    keeps = _judge_of(settings, task, curves)
     if settings.of(settings.tradeoff).rule == "largest":
         curves = _sharpen(curves, network, task, settings, keeps)
     decision = _decide(settings, task, curves, keeps)
     order = _read_order(decision.score)
     quality, outcome = _make(network, order, decision.sparsity, task, settings)
-    layers = layer_table(network, list(order), torch.zeros(about.example_shape))
     held, verdict = keeps(outcome.quality if outcome else quality)
+    layers = layer_table(network, list(order), torch.zeros(about.example_shape))
     record = {
         "decided": True,
         "rule": settings.of(settings.tradeoff).rule,
@@ -62,8 +60,17 @@ def main() -> None:
         "layers": explain(layers),
         "curves": curves,
     }
-    _write(network, about, outcome, record, layers)
+    _write_model(network, about, outcome)
+    artifacts.write_csv(artifacts.LAYERS_TABLE, [asdict(layer) for layer in layers])
+    artifacts.write_json(artifacts.TRADEOFF, record)
     print(f"sparse: {decision.reason}; criterion {'kept' if held else 'failed'}: {verdict}")
+
+
+def _judge_of(settings: Settings, task: Task, curves: dict[str, Curve]) -> Judge:
+    """Whether a quality keeps the criterion, against the dense network where the sweeps began."""
+    dense, baseline = next(iter(curves.values()))[0][1], task.validate_baseline()
+    criterion = settings.of(settings.criterion)
+    return lambda quality: judge(criterion, task.quality, quality, dense, baseline)
 
 
 def _read_curves() -> dict[str, Curve]:
@@ -129,24 +136,15 @@ def _make(
     )
 
 
-def _write(
-    network: nn.Module,
-    about: About,
-    outcome: Outcome | None,
-    record: dict[str, Any],
-    layers: list[Layer],
-) -> None:
+def _write_model(network: nn.Module, about: About, outcome: Outcome | None) -> None:
     with artifacts.fresh_folder(artifacts.SPARSE_MODEL) as folder:
         save_network(folder, network, about.after("tradeoff", outcome.iterations if outcome else 0))
         if outcome:
             artifacts.write_csv(folder / artifacts.HISTORY, outcome.history)
-    artifacts.write_csv(artifacts.LAYERS_TABLE, [layer.row() for layer in layers])
-    artifacts.write_json(artifacts.TRADEOFF, record)
 
 
 def _write_nothing(reason: str) -> None:
-    with artifacts.fresh_folder(artifacts.SPARSE_MODEL) as folder:
-        artifacts.write_json(folder / artifacts.NONE, {"reason": reason})
+    artifacts.write_nothing(artifacts.SPARSE_MODEL, reason)
     artifacts.write_csv(artifacts.LAYERS_TABLE, [], Layer.columns())
     artifacts.write_json(artifacts.TRADEOFF, {"decided": False, "reason": reason})
     print(f"no sparse network: {reason}")

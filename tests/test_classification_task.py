@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from stages import artifacts
 from stages.figures.theme import save
 from stages.settings import load_settings
-from stages.sources.labelled import Prepared, describe, read_labelled
+from stages.sources.labelled_files import Prepared, describe, read_labelled
 from stages.sources.modulations import MODULATIONS
 from stages.tasks import classification
 from stages.tasks.choose import task_of

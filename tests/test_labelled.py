@@ -12,13 +12,8 @@ from stages.settings import ClassificationBatches, Pictures
 from stages.sources.arrays import array_files
 from stages.sources.classes import class_folders
 from stages.sources.digits import digits
-from stages.sources.labelled import (
-    Labelled,
-    describe,
-    read_labelled,
-    split_labelled,
-    write_labelled,
-)
+from stages.sources.labelled import Labelled, split_labelled
+from stages.sources.labelled_files import describe, read_labelled, write_labelled
 from stages.tasks.labelled_samples import LabelledSamples, varied
 
 PLAIN = Pictures(side=None, channels=1)
@@ -140,8 +135,9 @@ def test_class_folders_are_read_and_resized(tmp_path: Path) -> None:
 
 def test_mixed_sizes_that_are_not_resized_are_refused(tmp_path: Path, refused: Any) -> None:
     root = write_tree(tmp_path, {"cat": [(20, 30)], "dog": [(12, 14)]})
+    data, _ = class_folders(root, PLAIN)
     with refused("0.png", "12 x 14", "20 x 30", "pictures.side"):
-        class_folders(root, PLAIN)
+        [data.x[index] for index in range(len(data.y))]
 
 
 def test_hidden_files_and_folders_are_no_classes(tmp_path: Path) -> None:
@@ -154,8 +150,9 @@ def test_hidden_files_and_folders_are_no_classes(tmp_path: Path) -> None:
 def test_deep_pictures_are_refused(tmp_path: Path, refused: Any) -> None:
     root = write_tree(tmp_path, {"cat": [(9, 9)], "dog": [(9, 9)]})
     cv2.imwrite(str(root / "cat/0.png"), np.full((9, 9), 300, np.uint16))
+    data, _ = class_folders(root, PLAIN)
     with refused("0.png", "uint16", "8 bits"):
-        class_folders(root, PLAIN)
+        data.x[0]
 
 
 def test_parts_must_name_the_same_classes(tmp_path: Path, refused: Any) -> None:

@@ -124,6 +124,16 @@ def recovered(
     return order, task, outcome
 
 
+def moved(
+    mode: Mode, epochs: int, sparsity: float
+) -> tuple[dict[str, Tensor], nn.Module, Order, Outcome]:
+    """A network before and after recovery."""
+    network = signal()
+    before = copy.deepcopy(network.state_dict())
+    order, _, outcome = recovered(mode, epochs, sparsity, network)
+    return before, network, order, outcome
+
+
 @pytest.mark.parametrize("sparsity", [0.3, 0.987])
 @pytest.mark.parametrize(("mode", "epochs"), [(m, e) for m in MODES for e in (0, 1, 4)])
 def test_recovery_ends_with_exactly_the_mask(mode: Mode, epochs: int, sparsity: float) -> None:
@@ -137,9 +147,7 @@ def test_recovery_ends_with_exactly_the_mask(mode: Mode, epochs: int, sparsity: 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_recovery_moves_all_that_is_not_masked(mode: Mode) -> None:
-    network = signal()
-    before = copy.deepcopy(network.state_dict())
-    order, _, _ = recovered(mode, 4, 0.3, network)
+    before, network, order, _ = moved(mode, 4, 0.3)
     for name, tensor in network.state_dict().items():
         kept = masks_at(order, 0.3).get(name, torch.ones_like(tensor, dtype=torch.bool))
         assert (tensor != before[name])[kept].all(), name
@@ -147,9 +155,7 @@ def test_recovery_moves_all_that_is_not_masked(mode: Mode) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_recovery_without_epochs_masks_and_changes_nothing_else(mode: Mode) -> None:
-    network = signal()
-    before = copy.deepcopy(network.state_dict())
-    order, _, outcome = recovered(mode, 0, 0.5, network)
+    before, network, order, outcome = moved(mode, 0, 0.5)
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, before[name] * masks_at(order, 0.5).get(name, 1)), name
     assert (outcome.iterations, len(outcome.history)) == (0, 1)

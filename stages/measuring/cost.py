@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from stages.networks.saved import WEIGHTS
+from stages.training.device import device_of
 
 
 def count_parameters(network: nn.Module) -> int:
@@ -28,7 +29,7 @@ def count_macs(network: nn.Module, shape: tuple[int, ...]) -> int:
     try:
         return _count_on(copy.deepcopy(network).to("meta"), torch.empty(shape, device="meta"))
     except (RuntimeError, NotImplementedError):
-        return _count_on(network, torch.zeros(shape, device=next(network.parameters()).device))
+        return _count_on(network, torch.zeros(shape, device=device_of(network)))
 
 
 def _count_on(network: nn.Module, inputs: Tensor) -> int:
@@ -51,7 +52,7 @@ def median_latency_ms(
     with torch.inference_mode():
         for turn in range(runs + 1):
             for name, network in networks.items():
-                device = next((p.device for p in network.parameters()), torch.device("cpu"))
+                device = device_of(network)
                 given = inputs.to(device)
                 _wait_for(device)
                 start = time.perf_counter()

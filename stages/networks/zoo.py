@@ -7,9 +7,7 @@ from torch import Tensor, nn
 
 from stages.errors import UserError
 
-# These have a second head that is used in training only.
-# They have a second head, called aux..., that is used in training only.
-_TWO_HEADS = ("googlenet", "inception_v3")
+_TWO_HEADS = ("googlenet", "inception_v3")  # one, called aux..., is used in training only
 COLOURS = 3  # channels that all of them take
 
 
@@ -57,5 +55,6 @@ def torchvision_weights(name: str) -> dict[str, Tensor]:
             f"torchvision's own weights for {name} cannot be had ({reason}): give a file in "
             "network.classification.weights, or null"
         ) from error
-    second_head = "aux" if name in _TWO_HEADS else "\0"
-    return {key: t for key, t in tensors.items() if not key.lower().startswith(second_head)}
+    if name not in _TWO_HEADS:
+        return dict(tensors)
+    return {key: tensor for key, tensor in tensors.items() if not key.lower().startswith("aux")}

@@ -1,12 +1,14 @@
 """Labelled arrays from `.npz` files of the user's own: sensors, audio, radio."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.errors import UserError
-from stages.sources.labelled import PARTS, Indices, Labelled, Split
+from stages.sources.labelled import Indices, Labelled, Split
+from stages.sources.parts import PARTS, own_folder
 
 ARRAYS = ("x", "y", "classes", "snr_db")  # what a file may hold
 
@@ -20,32 +22,33 @@ def array_files(folder: Path) -> tuple[Labelled, Split | None]:
     Raises:
         UserError: naming the file and what is wrong in it.
     """
-    if not folder.is_dir():
-        raise UserError(f"data folder {folder} does not exist: set data.folder")
-    files = sorted(folder.glob("*.npz"))
+    files = sorted(own_folder(folder).glob("*.npz"))
     if {path.stem for path in files} == set(PARTS):
-        read = [_read(folder / f"{part}.npz") for part in PARTS]
-        if len({(data.x[0].shape, data.classes, data.snr_db is None) for data in read}) > 1:
-            raise UserError(
-                f"the parts in {folder} differ in the shape of x, in their classes (save them as "
-                "`classes`), or in having snr_db"
-            )
-        ends = np.cumsum([len(data.y) for data in read])
-        parts = dict(zip(PARTS, np.split(np.arange(ends[-1]), ends[:-1]), strict=True))
-        snrs = [data.snr_db for data in read if data.snr_db is not None]
-        joined = Labelled(
-            np.concatenate([np.asarray(data.x) for data in read]),
-            np.concatenate([data.y for data in read]),
-            read[0].classes,
-            np.concatenate(snrs) if snrs else None,
-        )
-        return joined, parts
+        return _joined(folder, [_read(folder / f"{part}.npz") for part in PARTS])
     if len(files) != 1:
         raise UserError(
             f"data folder {folder} holds {len(files)} .npz files: give one, or train.npz, "
             "validation.npz and test.npz"
         )
     return _read(files[0]), None
+
+
+def _joined(folder: Path, read: Sequence[Labelled]) -> tuple[Labelled, Split]:
+    if len({(data.x[0].shape, data.classes, data.snr_db is None) for data in read}) > 1:
+        raise UserError(
+            f"the parts in {folder} differ in the shape of x, in their classes (save them as "
+            "`classes`), or in having snr_db"
+        )
+    ends = np.cumsum([len(data.y) for data in read])
+    parts = np.split(np.arange(ends[-1]), ends[:-1])
+    snrs = [data.snr_db for data in read if data.snr_db is not None]
+    joined = Labelled(
+        np.concatenate([np.asarray(data.x) for data in read]),
+        np.concatenate([data.y for data in read]),
+        read[0].classes,
+        np.concatenate(snrs) if snrs else None,
+    )
+    return joined, dict(zip(PARTS, parts, strict=True))
 
 
 def _read(path: Path) -> Labelled:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,17 @@ from PIL import Image
 
 from stages.errors import UserError
 from stages.settings import Pictures
-from stages.sources.labelled import PARTS, Labelled, Split
+from stages.sources.labelled import Labelled, Split
+from stages.sources.parts import part_folders
 from stages.sources.pictures import SUFFIXES, read_pixels
 
 
 @dataclass(frozen=True)
 class PictureFiles:
-    """Pictures that are read, and resized to one size, when they are asked for."""
+    """Pictures that are read, and resized to one size, when they are asked for.
+
+    Asking for one raises a `UserError` if it cannot be read, or is not as large as the first.
+    """
 
     paths: Sequence[Path]
     pictures: Pictures
@@ -25,8 +30,22 @@ class PictureFiles:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> NDArray[np.uint8]:
-        pixels = read_pixels(self.paths[index], self.pictures.channels)
-        return resized(pixels, self.pictures.side)
+        pixels = resized(self._read(index), self.pictures.side)
+        size = pixels.shape[:2]
+        if size != self._size:
+            told = f"{size[0]} x {size[1]}, others are {self._size[0]} x {self._size[1]}"
+            raise UserError(
+                f"picture {self.paths[index]} is {told}: set data.classification.pictures.side to "
+                "resize them all"
+            )
+        return pixels
+
+    @cached_property
+    def _size(self) -> tuple[int, ...]:
+        return resized(self._read(0), self.pictures.side).shape[:2]
+
+    def _read(self, index: int) -> NDArray[np.uint8]:
+        return read_pixels(self.paths[index], self.pictures.channels)
 
 
 def resized(pixels: NDArray[np.uint8], side: int | None) -> NDArray[np.uint8]:
@@ -42,31 +61,23 @@ def class_folders(folder: Path, pictures: Pictures) -> tuple[Labelled, Split | N
     Returns the pictures, and the parts where the folder gives them.
 
     Raises:
-        UserError: if the folder is missing, a class has no file, parts have other classes, or
-            pictures of several sizes are not resized.
+        UserError: if the folder is missing, a class has no file, or parts have other classes.
     """
-    if not folder.is_dir():
-        raise UserError(f"data folder {folder} does not exist: set data.folder")
-    present = [part for part in PARTS if (folder / part).is_dir()]
-    if present and len(present) < len(PARTS):
-        missing = ", ".join(f"{part}/" for part in PARTS if part not in present)
-        raise UserError(f"data folder {folder} has {present[0]}/ but not {missing}")
-    roots = {part: folder / part for part in present} or {"": folder}
-    classes = _class_names(next(iter(roots.values())))
-    paths: list[Path] = []
-    labels: list[int] = []
+    given = part_folders(folder)
+    roots = given or {"": folder}
+    first = next(iter(roots.values()))
+    classes = _class_names(first)
+    files: list[tuple[int, Path]] = []
     parts: dict[str, NDArray[np.int64]] = {}
     for part, root in roots.items():
         if _class_names(root) != classes:
-            raise UserError(f"{root} has other classes than {next(iter(roots.values()))}")
-        start = len(paths)
-        for label, path in _labelled_files(root, classes):
-            labels.append(label)
-            paths.append(path)
-        parts[part] = np.arange(start, len(paths))
-    data = Labelled(PictureFiles(paths, pictures), np.array(labels), classes)
-    _refuse_mixed_sizes(paths, pictures)
-    return data, parts if present else None
+            raise UserError(f"{root} has other classes than {first}")
+        start = len(files)
+        files += _labelled_files(root, classes)
+        parts[part] = np.arange(start, len(files))
+    samples = PictureFiles([path for _, path in files], pictures)
+    data = Labelled(samples, np.array([label for label, _ in files]), classes)
+    return data, parts if given else None
 
 
 def is_shown(path: Path) -> bool:
@@ -94,16 +105,3 @@ def _labelled_files(root: Path, classes: tuple[str, ...]) -> Iterator[tuple[int,
             kinds = ", ".join(sorted(SUFFIXES))
             raise UserError(f"class folder {root / name} holds no picture ({kinds})")
         yield from ((label, path) for path in files)
-
-
-def _refuse_mixed_sizes(paths: Sequence[Path], pictures: Pictures) -> None:
-    """Look at every picture once, so that none fails in the middle of training."""
-    first: tuple[int, ...] | None = None
-    for path in paths:
-        size = read_pixels(path, pictures.channels).shape[:2]
-        first = first or size
-        if pictures.side is None and size != first:
-            raise UserError(
-                f"picture {path} is {size[0]} x {size[1]}, others are {first[0]} x {first[1]}: set "
-                "data.classification.pictures.side to resize them all"
-            )

@@ -4,9 +4,8 @@ import random
 from pathlib import Path
 
 from stages.errors import UserError
+from stages.sources.parts import PARTS, part_folders
 from stages.sources.pictures import SUFFIXES, Picture, read_luma
-
-PARTS = ("train", "validation", "test")
 
 
 def folder_pictures(
@@ -22,21 +21,18 @@ def folder_pictures(
         UserError: if the folder is missing or empty, a part has no picture, a picture cannot be
             read, or a pair is incomplete.
     """
-    if not folder.is_dir():
-        raise UserError(f"data folder {folder} does not exist: set data.folder")
-    present = [part for part in PARTS if (folder / part).is_dir()]
-    if present:
-        if len(present) < len(PARTS):
-            missing = ", ".join(f"{part}/" for part in PARTS if part not in present)
-            raise UserError(f"data folder {folder} has {present[0]}/ but not {missing}")
-        found = {part: _list_pictures(folder / part) for part in PARTS}
+    given = part_folders(folder)
+    if given:
+        found = {part: _list_pictures(root) for part, root in given.items()}
     else:
         found = split_names(_list_pictures(folder), validation, test, seed)
     for part, names in found.items():
         if not names:
             raise UserError(f"data folder {folder} gives no picture for {part}: add some")
-    roots = {part: folder / part if present else folder for part in PARTS}
-    return {part: [_read(roots[part], name) for name in names] for part, names in found.items()}
+    return {
+        part: [_read(given.get(part, folder), name) for name in names]
+        for part, names in found.items()
+    }
 
 
 def split_names(

@@ -5,11 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.artifacts import read_json, write_json
+from stages.artifacts import DESCRIPTION, read_json, write_json
 from stages.errors import UserError
 from stages.sources.pictures import Picture, read_luma, write_luma
-
-DESCRIPTION = "prepared.json"
 
 
 def write_pairs(

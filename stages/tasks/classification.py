@@ -12,23 +12,17 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from stages import artifacts
-from stages.errors import UserError
 from stages.settings import Settings
 from stages.sources.arrays import array_files
 from stages.sources.classes import class_folders, resized
 from stages.sources.digits import digits
-from stages.sources.labelled import (
-    Labelled,
-    Prepared,
-    Split,
-    describe,
-    read_labelled,
-    split_labelled,
-    write_labelled,
-)
+from stages.sources.labelled import Labelled, Split, split_labelled
+from stages.sources.labelled_files import Prepared, describe, read_labelled, write_labelled
 from stages.sources.radio import radio_signals
+from stages.tasks.fit import refuse_misfit
 from stages.tasks.labelled_samples import LabelledSamples
 from stages.tasks.task import Drawing, Frames, Quality, Rows, Table
+from stages.training.device import device_of
 
 BATCH = 128  # samples at once where nothing is trained
 MOST_SNRS = 12  # that are told apart
@@ -82,20 +76,9 @@ class Classification:
         return array_files(self.folder)
 
     def check(self, network: nn.Module) -> None:
-        wanted = (2, len(self._about["classes"]))
+        classes = len(self._about["classes"])
         shape = (2, *self._about["shape"])
-        try:
-            with torch.no_grad():
-                given = tuple(network.eval()(torch.zeros(shape)).shape)
-        except Exception as error:  # whatever a user's own forward pass may raise
-            reason = str(error).split("\n")[0]
-            raise UserError(
-                f"the network does not take inputs of shape {shape}: {reason}"
-            ) from error
-        if given != wanted:
-            raise UserError(
-                f"the network turns {shape} into {given}, but {wanted[1]} classes need {wanted}"
-            )
+        refuse_misfit(network, shape, (2, classes), f"{classes} classes need")
 
     def samples(self, count: int, phase: str) -> LabelledSamples:
         return LabelledSamples(self._part("train"), self.batches, count, (self.seed, phase))
@@ -173,7 +156,7 @@ class Classification:
 
 def predicted(network: nn.Module, part: Prepared) -> NDArray[np.int64]:
     """The class of the highest score for every sample of a part."""
-    device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
+    device = device_of(network)
     network.eval()
     labels = []
     with torch.no_grad():

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from stages.settings import ClassificationBatches
-from stages.sources.labelled import Prepared
+from stages.sources.labelled_files import Prepared
 
 
 class LabelledSamples(Dataset[tuple[Tensor, Tensor]]):

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from stages import artifacts
-from stages.errors import UserError
 from stages.settings import Settings
 from stages.sources.folder import folder_pictures
 from stages.sources.pairs import as_pair
@@ -18,9 +17,11 @@ from stages.sources.photographs import photographs
 from stages.sources.pictures import Luma, Picture, on_grid, resize
 from stages.sources.prepared import read_pairs, write_pairs
 from stages.tasks.crops import write_crops
+from stages.tasks.fit import refuse_misfit
 from stages.tasks.patches import PatchSamples
 from stages.tasks.picture_quality import psnr_db, ssim
 from stages.tasks.task import Drawing, Frames, Quality, Rows, Table
+from stages.training.device import device_of
 
 CHARBONNIER_EPSILON = 1e-3
 
@@ -63,21 +64,9 @@ class Upsampling:
         return f"{counts} pictures, made {data.scale} times smaller by {data.filter}"
 
     def check(self, network: nn.Module) -> None:
-        height, width = self.example_shape[2:]
-        wanted = (1, 1, height * self.data.scale, width * self.data.scale)
-        try:
-            with torch.no_grad():
-                given = tuple(network.eval()(torch.zeros(self.example_shape)).shape)
-        except Exception as error:  # whatever a user's own forward pass may raise
-            reason = str(error).split("\n")[0]
-            raise UserError(
-                f"the network does not take luma of shape {self.example_shape}: {reason}"
-            ) from error
-        if given != wanted:
-            raise UserError(
-                f"the network turns {self.example_shape} into {given}, but "
-                f"data.upsampling.scale {self.data.scale} needs {wanted}"
-            )
+        shape, scale = self.example_shape, self.data.scale
+        wanted = (*shape[:2], *(scale * side for side in shape[2:]))
+        refuse_misfit(network, shape, wanted, f"data.upsampling.scale {scale} needs")
 
     def samples(self, count: int, phase: str) -> PatchSamples:
         return PatchSamples(
@@ -130,7 +119,7 @@ class Upsampling:
     def upsample(self, network: nn.Module, pair: Picture) -> Luma:
         """What `network` makes of a pair's low-resolution luma, rounded to the pair's bits."""
         assert pair.low is not None
-        device = next((p.device for p in network.parameters()), torch.device("cpu"))
+        device = device_of(network)
         network.eval()
         with torch.no_grad():
             output: Tensor = network(torch.from_numpy(pair.low)[None, None].to(device))

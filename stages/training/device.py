@@ -1,8 +1,9 @@
-"""The device that `params.yaml` asks for."""
+"""The device that `params.yaml` asks for, and the one that a network is on."""
 
 from collections.abc import Callable
 
 import torch
+from torch import nn
 
 from stages.errors import UserError
 from stages.settings import Training
@@ -24,3 +25,8 @@ def device_for(training: Training) -> torch.device:
     if not there[training.device]():
         raise UserError(f"training.device {training.device} is not on this machine: use auto")
     return torch.device(training.device)
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Where a network is; one without parameters runs on the CPU."""
+    return next((parameter.device for parameter in network.parameters()), torch.device("cpu"))

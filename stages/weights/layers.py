@@ -1,9 +1,8 @@
 """How sparse each layer became, and whether depth or type has to do with it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from itertools import permutations
-from typing import Any
 
 import numpy as np
 import torch
@@ -31,9 +30,6 @@ class Layer:
     share_of_zeros: float
     channels: int
     dead_channels: int
-
-    def row(self) -> dict[str, Any]:
-        return asdict(self)
 
     @classmethod
     def columns(cls) -> list[str]:

@@ -22,18 +22,30 @@ def order_of(scores: Scores, scope: Scope) -> Order:
     With scope `layer`, the weights of each tensor compete among themselves, so that at every
     sparsity all tensors are as sparse as each other, to one weight.
     """
-    keys = {name: _shares(score) if scope == "layer" else score for name, score in scores.items()}
-    flat = torch.cat([key.detach().double().cpu().reshape(-1) for key in keys.values()])
+    flat = torch.cat([score.detach().double().cpu().reshape(-1) for score in scores.values()])
+    sizes = torch.tensor([score.numel() for score in scores.values()])
+    if scope == "layer":
+        owner = torch.repeat_interleave(torch.arange(len(sizes)), sizes)
+        flat = shares_within(flat, owner, sizes)
     places = torch.empty(len(flat), dtype=torch.int64)
     places[torch.argsort(flat, stable=True)] = torch.arange(len(flat))
-    parts = places.split([score.numel() for score in scores.values()])
+    parts = places.split(sizes.tolist())
     return {n: part.reshape(s.shape) for (n, s), part in zip(scores.items(), parts, strict=True)}
 
 
-def _shares(score: Tensor) -> Tensor:
-    """Each weight's place within its own tensor, in (0, 1)."""
-    ranks = torch.argsort(torch.argsort(score.detach().reshape(-1), stable=True))
-    return ((ranks.double() + 0.5) / ranks.numel()).reshape(score.shape)
+def shares_within(scores: Tensor, owner: Tensor, sizes: Tensor) -> Tensor:
+    """Each weight's place within its tensor as a share of the tensor's size, in (0, 1).
+
+    `owner` says which tensor each of the scores (N) belongs to; of the weights that `sizes` counts,
+    those without a score went before.
+    """
+    ranks = torch.argsort(scores, stable=True)
+    ranks = ranks[torch.argsort(owner[ranks], stable=True)]
+    left = torch.bincount(owner, minlength=len(sizes))
+    starts = torch.cumsum(left, 0) - left
+    within = torch.empty_like(ranks)
+    within[ranks] = torch.arange(len(ranks)) - starts[owner[ranks]]
+    return ((sizes - left)[owner] + within.double() + 0.5) / sizes[owner]
 
 
 def size(order: Mapping[str, Tensor]) -> int:

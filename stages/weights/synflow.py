@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves
 from tqdm import tqdm
 
 from stages.errors import UserError
-from stages.weights.order import Order, Scope
+from stages.weights.order import Order, Scope, shares_within
 from stages.weights.prunable import prunable
 
 Schedule = Literal["exponential", "linear"]
@@ -41,21 +41,21 @@ def synflow_order(
     """
     positive = positive_copy(network)
     weights = prunable(positive, include)
-    sizes = [weight.numel() for weight in weights.values()]
-    owner = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes))
-    places, live = torch.full((sum(sizes),), -1), torch.arange(sum(sizes))
+    sizes = torch.tensor([weight.numel() for weight in weights.values()])
+    owner = torch.repeat_interleave(torch.arange(len(sizes)), sizes)
+    places, live = torch.full((len(owner),), -1), torch.arange(len(owner))
     for density in tqdm([*densities, 0.0], desc="synflow", unit="round", disable=None):
         scores = synflow_scores(positive, weights, shape).values()
         keys = torch.cat([score.reshape(-1) for score in scores])[live]
         if scope == "layer":
-            keys = _shares_of_live(keys, owner[live], torch.tensor(sizes))
+            keys = shares_within(keys, owner[live], sizes)
         gone = len(places) - len(live)
         going = max(0, len(live) - round(density * len(places)))
         ranks = torch.argsort(keys, stable=True)
         places[live[ranks[:going]]] = torch.arange(gone, gone + going)
         live = live[ranks[going:].sort().values]
-        _silence(weights, places.split(sizes))
-    parts = zip(weights.items(), places.split(sizes), strict=True)
+        _silence(weights, places.split(sizes.tolist()))
+    parts = zip(weights.items(), places.split(sizes.tolist()), strict=True)
     return {name: part.reshape(weight.shape) for (name, weight), part in parts}
 
 
@@ -116,17 +116,6 @@ def synflow_scores(
                 "numbers): take synflow out of the scores of sweep"
             )
     return scores
-
-
-def _shares_of_live(scores: Tensor, owner: Tensor, sizes: Tensor) -> Tensor:
-    """Each live weight's place within its tensor, gone ones counted, as a share of its size."""
-    ranks = torch.argsort(scores, stable=True)
-    ranks = ranks[torch.argsort(owner[ranks], stable=True)]
-    left = torch.bincount(owner, minlength=len(sizes))
-    starts = torch.cumsum(left, 0) - left
-    within = torch.empty_like(ranks)
-    within[ranks] = torch.arange(len(ranks)) - starts[owner[ranks]]
-    return ((sizes - left)[owner] + within.double() + 0.5) / sizes[owner]
 
 
 def _silence(weights: dict[str, nn.Parameter], places: tuple[Tensor, ...]) -> None:
