@@ -21,12 +21,15 @@ from stages.tasks.task import Drawing, Rows, Table, Task
 Drawings = dict[str, Drawing]
 
 
+Records = Mapping[str, Mapping[str, Any]]  # by step
+
+
 @dataclass(frozen=True)
 class Results:
     """What earlier stages measured; `limit` is the worst quality that keeps the criterion."""
 
     task: Task
-    records: Mapping[str, Mapping[str, Any]]  # by step
+    records: Records
     rows: Rows  # a model and test item each
     summary: Mapping[str, Any]
     decision: Mapping[str, Any]
@@ -72,7 +75,7 @@ def _channel_drawings(results: Results) -> Drawings:
     task, records = results.task, results.records
     rows = artifacts.read_csv(artifacts.CHANNELS_TABLE)
     numbers = [[int(row[column]) for row in rows] for column in ("channels", "kept")]
-    curves, axis = curves_from(_histories(results), task.quality.name), task.quality.axis
+    curves, axis = curves_from(_histories(records), task.quality.name), task.quality.axis
     return {
         "quality": Drawing(
             quality_figure(records, axis, results.limit, task.baseline_name),
@@ -92,11 +95,11 @@ def _channel_drawings(results: Results) -> Drawings:
     }
 
 
-def _histories(results: Results) -> list[tuple[str, str, Rows]]:
+def _histories(records: Records) -> list[tuple[str, str, Rows]]:
     """Histories of all phases with kind and step, in the order of training."""
     first = artifacts.read_csv(artifacts.DENSE_MODEL / artifacts.HISTORY)
     histories: list[tuple[str, str, Rows]] = [("finetune", DENSE, first)]
-    for step, record in results.records.items():
+    for step, record in records.items():
         kept = record["histories"]
         histories += [(kind, step, kept[kind]) for kind in ("sparsify", "recover") if kind in kept]
     return histories

@@ -3,6 +3,7 @@
 from typing import Any
 
 TINY: dict[str, Any] = {
+    "task": "upsampling",
     "data.upsampling.source": "folder",
     "network.upsampling.factory": "espcn",
     "network.upsampling.arguments": {"width": 8, "scale": 2},
