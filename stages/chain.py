@@ -11,7 +11,8 @@ from torch import nn
 
 from stages import artifacts
 from stages.channels.budget import Limits, budget_for, choose_units
-from stages.channels.graph import Graph, Removed, from_runs, graph_from_json
+from stages.channels.graph import Graph, Removed
+from stages.channels.graph_file import from_runs, graph_from_json
 from stages.channels.importance import Importance, Kind, unit_importance
 from stages.channels.removal import parameter_shapes
 from stages.errors import UserError

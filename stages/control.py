@@ -10,7 +10,7 @@ from dataclasses import replace
 from torch import nn
 
 from stages import artifacts
-from stages.channels.graph import from_runs, graph_from_json
+from stages.channels.graph_file import from_runs, graph_from_json
 from stages.channels.removal import remove_channels
 from stages.errors import UserError, run_stage
 from stages.networks.build import build_network

@@ -4,7 +4,7 @@ from torch import nn
 
 from stages import artifacts
 from stages.channels.dependencies import build_graph
-from stages.channels.graph import graph_to_json
+from stages.channels.graph_file import graph_to_json
 from stages.errors import run_stage
 from stages.measuring.cost import count_parameters
 from stages.networks.saved import load_network

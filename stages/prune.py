@@ -15,8 +15,9 @@ from stages.chain import (
     starts_failed,
     step_from_arguments,
 )
-from stages.channels.graph import Removed, combine, losses, to_runs
-from stages.channels.probe import TOLERANCE, masking_error
+from stages.channels.graph import Removed, combine, losses
+from stages.channels.graph_file import to_runs
+from stages.channels.masking import TOLERANCE, masking_error
 from stages.channels.removal import count_after, parameter_shapes, remove_channels
 from stages.errors import UserError, run_stage
 from stages.measuring.cost import count_parameters

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from stages.channels.dependencies import build_graph
-from stages.channels.removal import mask_channels, relative_error, remove_channels
+from stages.channels.masking import mask_channels, relative_error
+from stages.channels.removal import remove_channels
 from stages.networks.build import ZOO, build_network, resolve
 from stages.networks.lenet import LeNetSmall
 from stages.networks.saved import About, load_network, save_network

@@ -16,7 +16,7 @@ from torch import nn
 
 from stages import artifacts, plot
 from stages.channels.dependencies import build_graph
-from stages.channels.graph import graph_to_json
+from stages.channels.graph_file import graph_to_json
 from stages.figures import report
 from stages.figures.channels import channels_figure
 from stages.figures.crops import crops_figure

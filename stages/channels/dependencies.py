@@ -1,148 +1,126 @@
-"""Building the dependency graph of a network: flow, units, groups, and a probe of each group."""
+"""Building the dependency graph of a network: flow, units, groups, and a trial of each group."""
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from torch import Tensor, nn
+from torch import nn
+from torch.nn.parameter import is_lazy
 
-from stages.channels import contraction  # noqa: F401 (registers its rules)
-from stages.channels.flow import Flow, trace
-from stages.channels.graph import FOLLOWS, MAKES, READS, Frozen, Graph, Group, Slice
-from stages.channels.nodes import Nodes
-from stages.channels.probe import probe, stirred
-from stages.channels.rules import rule_for
+from stages.channels import (  # noqa: F401 (their rules)
+    contraction,
+    elementwise,
+    joining,
+    merging,
+    movement,
+    places,
+)
+from stages.channels.flow import Flow
+from stages.channels.graph import Frozen, Graph, Group
+from stages.channels.probe import Subject, subject_of, told
+from stages.channels.sifting import sift
+from stages.channels.units import components_of, groups_of
+from stages.errors import UserError
 
-Unit = dict[tuple[str, int], list[int]]  # indices by tensor and axis
+HINTS = {
+    "more than 1 value per channel": "; give a batch of two",
+    "scalar types: Long": "; inputs are no whole numbers here: let forward call .long() on them",
+}
 
 
 def build_graph(network: nn.Module, example_shape: tuple[int, ...]) -> Graph:
     """Find what must be removed together, and prove each group by removing from it.
 
-    The network runs on random input of `example_shape`; it is left as it was.
+    The network runs in eval mode on an input of `example_shape`; it is left as it was. Layers that
+    run in training only, such as auxiliary heads, are seen in a run of their own.
+
+    Raises:
+        UserError: if the network is in half precision, cannot be copied, or does not run on such
+            an input.
     """
-    generator = torch.Generator().manual_seed(0)
-    example = torch.rand(example_shape, generator=generator)
-    nodes, flow = trace(network, example, rule_for)
-    units, frozen = _components(nodes, flow)
-    groups = _groups(nodes, flow, units)
-    return _probed(network, example, groups, _frozen_axes(nodes, frozen))
+    _refuse(network)
+    subject, flow = _traced(network, example_shape)
+    if not subject.shapes["eval"]:
+        raise UserError("there is no tensor in what the network gives: let forward return some")
+    parts = components_of(subject.nodes, flow)
+    groups, frozen = groups_of(subject.nodes, parts)
+    whole = Graph(tuple(groups), ())
+    kept, failed = sift(groups, lambda removed: subject.problem(whole, removed, parts))
+    more = [_all_of(group, failed[group.name]) for group in groups if group.name in failed]
+    unseen = _never_run(subject, flow)
+    return Graph(tuple(kept), (*frozen, *(part for parts in more for part in parts), *unseen))
 
 
-def _components(nodes: Nodes, flow: Flow) -> tuple[list[NDArray[np.int64]], dict[int, str]]:
-    """Connected components of the couplings that may be removed, and frozen nodes with reasons."""
-    size = nodes.count + 1  # and the input
-    pairs = np.concatenate(flow.pairs, axis=1) if flow.pairs else np.empty((2, 0), np.int64)
-    links = coo_array((np.ones(pairs.shape[1], bool), (pairs[0], pairs[1])), shape=(size, size))
-    _, component = connected_components(links, directed=False)
-    reasons = {int(component[node]): reason for node, reason in reversed(flow.frozen.items())}
-    order = np.argsort(component, kind="stable")
-    members = np.split(order, np.flatnonzero(np.diff(component[order])) + 1)
-    axis_of = np.repeat(np.arange(len(nodes.axes)), np.diff(nodes.starts.numpy()))
-    lengths = np.diff(nodes.starts.numpy())
-    units, frozen = [], {}
-    for unit in members:
-        made, read = (any(n in role for n in unit.tolist()) for role in (flow.makes, flow.reads))
-        if not (made or read):
-            continue  # kernels, statistics and what no channel reaches
-        reason = reasons.get(int(component[unit[0]])) or _unremovable(made, read)
-        counts = np.bincount(axis_of[unit[unit < nodes.count]], minlength=len(lengths))
-        if reason is None and (counts == lengths)[counts > 0].any():
-            reason = "removing it would leave a layer empty"
-        if reason is None:
-            units.append(unit)
-        else:
-            frozen.update(dict.fromkeys(unit[unit < nodes.count].tolist(), reason))
-    return units, frozen
-
-
-def _unremovable(made: bool, read: bool) -> str | None:
-    if not made:
-        return "no convolution or linear layer makes it"
-    return None if read else "no layer reads it"
-
-
-def _groups(nodes: Nodes, flow: Flow, units: list[NDArray[np.int64]]) -> list[Group]:
-    """Gather units that own slices of the same tensors into groups, in the order of making."""
-    by_signature: dict[tuple[tuple[str, int, int], ...], list[Unit]] = defaultdict(list)
-    first_made: dict[tuple[tuple[str, int, int], ...], tuple[int, int]] = {}
-    for unit in sorted(
-        units, key=lambda u: min(flow.makes.get(n, nodes.count) for n in u.tolist())
-    ):
-        places = _places(nodes, unit)
-        signature = tuple((*place, len(found)) for place, found in sorted(places.items()))
-        by_signature[signature].append(places)
-        first_made.setdefault(
-            signature, min((flow.makes[n], n) for n in unit.tolist() if n in flow.makes)
-        )
-    groups: list[Group] = []
-    taken: dict[str, int] = defaultdict(int)
-    for signature, members in by_signature.items():
-        maker = nodes.axes[_axis_number(nodes, first_made[signature][1])][0]
-        layer = maker.rpartition(".")[0] or maker
-        taken[layer] += 1
-        name = layer if taken[layer] == 1 else f"{layer}#{taken[layer]}"
-        slices = tuple(
-            Slice(
-                tensor,
-                axis,
-                _role(nodes, flow, tensor, axis, members),
-                _stack(members, tensor, axis),
+def _refuse(network: nn.Module) -> None:
+    for name, module in network.named_modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            raise UserError(
+                f"{name or 'the network'} is TorchScript: give the nn.Module that it was made from"
             )
-            for tensor, axis, _ in signature
+    lazy = [n for n, t in network.named_parameters() if is_lazy(t)]
+    if lazy:
+        raise UserError(f"{lazy[0]} has no shape yet: run the network on an input first")
+    half = [n for n, p in network.named_parameters() if p.dtype in (torch.float16, torch.bfloat16)]
+    if half:
+        raise UserError(
+            f"the network is in half precision ({half[0]}): call .float() on it first, for what is "
+            "removed is compared exactly"
         )
-        groups.append(Group(name, slices))
-    return groups
 
 
-def _role(nodes: Nodes, flow: Flow, tensor: str, axis: int, members: list[Unit]) -> str:
-    node = int(nodes.along(tensor, axis)[members[0][tensor, axis][0]])
-    if node in flow.makes and node not in flow.reads:
-        return MAKES
-    return READS if node in flow.reads and node not in flow.makes else FOLLOWS
+def _traced(network: nn.Module, shape: tuple[int, ...]) -> tuple[Subject, Flow]:
+    """Trace on the meta device, or with real numbers if the network's code looks at them."""
+    traced = None
+    try:
+        subject = subject_of(network, shape, meta=True)
+        traced = subject, subject.run("eval")
+    except Exception:  # whatever the meta device does not know
+        pass
+    if traced and _add_training(*traced):
+        return traced
+    try:
+        subject = subject_of(network, shape, meta=False)
+    except Exception as problem:  # whatever a user's own attributes may raise
+        raise UserError(f"the network cannot be copied: {told(problem)}") from problem
+    try:
+        real = subject, subject.run("eval")
+    except Exception as problem:  # whatever a user's own forward pass may raise
+        raise UserError(
+            f"the network does not run on an input of shape {shape}: {told(problem)}"
+            + next((hint for sign, hint in HINTS.items() if sign in str(problem)), "")
+        ) from problem
+    return real if _add_training(*real) or not traced else traced
 
 
-def _stack(members: list[Unit], tensor: str, axis: int) -> NDArray[np.int64]:
-    return np.array([unit[tensor, axis] for unit in members], dtype=np.int64)
+def _add_training(subject: Subject, flow: Flow) -> bool:
+    """Add what is coupled in training alone; whether all was seen that there is to be seen.
+
+    Batch statistics of a single value are none: with a batch of one, a second try is with two.
+    """
+    if not set(subject.nodes.shapes) - flow.seen:
+        return True
+    for repeats in (1, 2):
+        subject.repeats["train"] = repeats
+        try:
+            training = subject.run("train")
+        except Exception:  # whatever a user's own forward pass may raise
+            continue
+        flow.pairs += training.pairs
+        flow.frozen += training.frozen
+        flow.made += training.made
+        flow.read += training.read
+        flow.seen |= training.seen
+        return True
+    return False
 
 
-def _places(nodes: Nodes, unit: NDArray[np.int64]) -> Unit:
-    places: Unit = defaultdict(list)
-    for node in unit.tolist():
-        number = _axis_number(nodes, node)
-        places[nodes.axes[number]].append(node - int(nodes.starts[number]))
-    return dict(places)
+def _all_of(group: Group, reason: str) -> list[Frozen]:
+    return [Frozen(part.tensor, part.axis, part.indices.size, reason) for part in group.slices]
 
 
-def _axis_number(nodes: Nodes, node: int) -> int:
-    return int(torch.searchsorted(nodes.starts, node, right=True)) - 1
-
-
-def _frozen_axes(nodes: Nodes, frozen: dict[int, str]) -> Iterator[Frozen]:
-    counts: dict[tuple[int, str], int] = defaultdict(int)
-    for node, reason in frozen.items():
-        counts[_axis_number(nodes, node), reason] += 1
-    for (number, reason), count in sorted(counts.items()):
-        tensor, axis = nodes.axes[number]
-        yield Frozen(tensor, axis, count, reason)
-
-
-def _probed(
-    network: nn.Module, example: Tensor, groups: list[Group], frozen: Iterator[Frozen]
-) -> Graph:
-    """Freeze the groups that do not survive a removal, with the error as the reason."""
-    graph = Graph(tuple(groups), ())
-    tried = stirred(network)
-    failed = {group.name: probe(tried, example, graph, group) for group in groups}
-    kept = tuple(group for group in groups if failed[group.name] is None)
-    more = [
-        Frozen(part.tensor, part.axis, part.indices.size, reason)
-        for group in groups
-        if (reason := failed[group.name])
-        for part in group.slices
-    ]
-    return Graph(kept, (*frozen, *more))
+def _never_run(subject: Subject, flow: Flow) -> Iterable[Frozen]:
+    parameters = dict(subject.network.named_parameters())
+    for name, shape in subject.nodes.shapes.items():
+        if name not in flow.seen and name in parameters:
+            yield Frozen(
+                name, 0, shape[0], "it is not used in a run, neither in eval mode nor in training"
+            )

@@ -13,31 +13,44 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
-from stages.channels.nodes import NONE, Nodes
+from stages.channels.labels import NONE, core, filled
+from stages.channels.nodes import Labelling
+from stages.channels.running import Calls, same_draws, tensors_of, unfused
+from stages.channels.shortcuts import result_of
 
 Facets = list[Tensor]
 Rule = Callable[["Flow", Any, Sequence[Any], dict[str, Any], Any], list[Facets]]
+Nodes = NDArray[np.int64]
+View = tuple[tuple[int, ...], set[int]]  # a shape, and the axes along which nodes differ
+
+MANY = 100_000  # couplings of one operator, from which on those that repeat are dropped at once
 
 
 class Flow(TorchDispatchMode):
     """Sees every ATen operator of a forward pass; collects couplings, roles and frozen nodes."""
 
-    def __init__(self, nodes: Nodes, rule_for: Callable[[Any], Rule]):
+    def __init__(self, labelling: Labelling, rule_for: Callable[[Any], Rule]):
         super().__init__()
-        self.nodes, self.rule_for = nodes, rule_for
-        self.pairs: list[NDArray[np.int64]] = []
-        self.frozen: dict[int, str] = {}
-        self.makes: dict[int, int] = {}  # node made by a contraction: the order in which
-        self.reads: set[int] = set()  # nodes of axes that a contraction sums over
-        self._known: dict[int, tuple[Tensor, list[Tensor]]] = {}
+        self.labelling, self.rule_for = labelling, rule_for
+        self.pairs: list[NDArray[np.int64]] = []  # (2, any) nodes that must go together
+        self.frozen: list[tuple[Nodes, str]] = []
+        self.made: list[Nodes] = []  # by contractions, in their order
+        self.read: list[Nodes] = []  # axes that contractions sum over
+        self.constants: list[tuple[Any, ...]] = []  # operators, and numbers that they are given
+        self.views: list[View] = []  # of activations
+        self.cuts: list[Nodes] = []  # what each part that is cut out of a tensor holds
+        self.seen: set[str] = set()  # the network's own tensors that were used
+        self._known: dict[int, tuple[Tensor, Facets]] = {}
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        output = func(*args, **kwargs)
+        output = result_of(func, args, kwargs)
+        numbers = [a for a in (*args, *kwargs.values()) if isinstance(a, float)]
+        if numbers:
+            self.constants.append((func, *numbers))
         labels = self.rule_for(func)(self, func, args, kwargs, output)
         outputs = output if isinstance(output, list | tuple) else [output]
         for tensor, facets in zip(outputs, labels, strict=False):
@@ -45,16 +58,17 @@ class Flow(TorchDispatchMode):
                 self._remember(tensor, facets)
         return output
 
-    def facets(self, tensor: Tensor) -> list[Tensor]:
+    def facets(self, tensor: Tensor) -> Facets:
         """Return what is known of a tensor; NONE everywhere if nothing is."""
-        if id(tensor) not in self._known:
-            name = self.nodes.identities.get(id(tensor))
-            if name in self.nodes.tensors:
-                known = self.nodes.facets(name)
+        known = self._known.get(id(tensor))
+        if known is None:
+            facets = self.labelling.facets(tensor)
+            if facets is None:
+                facets = [filled(tensor.shape, NONE)]
             else:
-                known = [torch.full(tensor.shape, NONE)]
-            self._known[id(tensor)] = (tensor, known)
-        return self._known[id(tensor)][1]
+                self.seen.add(self.labelling.names[id(tensor)])
+            known = self._known[id(tensor)] = (tensor, facets)
+        return known[1]
 
     def set(self, tensor: Tensor, labels: Tensor) -> None:
         """Start a label flow at a tensor."""
@@ -62,65 +76,88 @@ class Flow(TorchDispatchMode):
 
     def couple(self, one: Tensor, other: Tensor) -> None:
         """Nodes that meet at equal places (after broadcasting) must be removed together."""
-        one, other = torch.broadcast_tensors(one, other)
-        pairs = torch.stack([one.reshape(-1), other.reshape(-1)])
-        pairs = pairs[:, (pairs >= 0).all(0) & (pairs[0] != pairs[1])]
-        if pairs.numel():
-            self.pairs.append(np.unique(pairs.numpy(), axis=1))
+        one, other = torch.broadcast_tensors(core(one), core(other))
+        pairs = np.stack([one.reshape(-1).numpy(), other.reshape(-1).numpy()])
+        pairs = pairs[:, (pairs >= 0).all(axis=0) & (pairs[0] != pairs[1])]
+        if pairs.shape[1] > MANY:
+            size = self.labelling.nodes.count + 1
+            pairs = np.stack(np.divmod(np.unique(pairs[0] * size + pairs[1]), size))
+        if pairs.size:
+            self.pairs.append(pairs)
 
     def freeze(self, labels: Tensor, reason: str) -> None:
         """Keep the nodes that occur in `labels`, and say why."""
-        for node in labels.unique().tolist():
-            if node != NONE:
-                self.frozen.setdefault(node, reason)
+        nodes = core(labels).reshape(-1).numpy()
+        nodes = np.unique(nodes[nodes >= 0])
+        if len(nodes):
+            self.frozen.append((nodes, reason))
 
-    def produce(self, nodes: Tensor) -> None:
-        """Note that a contraction makes these nodes' channels."""
-        for node in nodes.tolist():
-            self.makes.setdefault(node, len(self.makes))
+    def cut(self, part: Tensor) -> None:
+        """Note what a part holds that the code cuts out by its place."""
+        nodes = core(part).reshape(-1).numpy()
+        self.cuts.append(np.unique(nodes[nodes >= 0]))
 
-    def read(self, nodes: Tensor) -> None:
-        """Note that a contraction sums over these nodes' channels."""
-        self.reads.update(nodes.tolist())
+    def contract(self, made: Tensor | None, read: Tensor | None) -> None:
+        """Note that a contraction makes channels of these nodes and sums over those."""
+        if made is not None:
+            self.made.append(made.reshape(-1).numpy())
+        if read is not None:
+            self.read.append(read.reshape(-1).numpy())
 
-    def _remember(self, tensor: Tensor, facets: list[Tensor]) -> None:
+    def _remember(self, tensor: Tensor, facets: Facets) -> None:
         known = self._known.get(id(tensor))
-        if known is None or known[0] is not tensor:
+        if known is None or known[0] is not tensor or len(known[1]) != len(facets):
             self._known[id(tensor)] = (tensor, facets)
-        elif len(known[1]) == len(facets):
-            # In place: labels are written in place too, so that views of them follow.
-            for old, new in zip(known[1], facets, strict=True):
-                if old is not new and not _expanded(old):
-                    old.copy_(new)
+            return
+        for place, (old, new) in enumerate(zip(known[1], facets, strict=True)):
+            if old is not new:  # in place: what held another node is made by both now
+                self.couple(old, new)
+                known[1][place] = _written(old, new)
 
 
-def _expanded(labels: Tensor) -> bool:
-    return any(
-        step == 0 and size > 1 for step, size in zip(labels.stride(), labels.shape, strict=True)
-    )
+def _written(old: Tensor, new: Tensor) -> Tensor:
+    """Write labels where there were none, in place if it can be, so that views of them follow."""
+    held = core(old)
+    if bool((held >= 0).all()):
+        return old
+    if held.shape != old.shape:  # one value for many places: views made before do not follow
+        return new
+    old.copy_(torch.where(old >= 0, old, new))
+    return old
 
 
 def trace(
-    network: nn.Module, inputs: Tensor, rule_for: Callable[[Any], Rule]
-) -> tuple[Nodes, Flow]:
-    """Run `network` once on `inputs` in eval mode and collect what its operators couple.
+    network: nn.Module, inputs: Tensor, labelling: Labelling, rule_for: Callable[[Any], Rule]
+) -> tuple[Flow, list[tuple[int, ...]]]:
+    """Run `network` once on `inputs` as it is; returns what its operators couple, and the shapes
+    of its outputs.
 
     What depends on the network's input or makes its output is frozen: a pruned network takes and
-    gives the same shapes.
+    gives the same shapes. Fused kernels are kept from hiding their operators.
     """
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    nodes = Nodes(network)
-    flow = Flow(nodes, rule_for)
+    flow = Flow(labelling, rule_for)
+    _couple_recurrent(network, flow)
     # One node beyond all others stands for the input.
-    flow.set(inputs, torch.full(inputs.shape, nodes.count))
-    flow.frozen[nodes.count] = "it reaches the network's input"
-    with torch.no_grad(), flow:
+    count = labelling.nodes.count
+    flow.set(inputs, filled(inputs.shape, count))
+    flow.frozen.append((np.array([count]), "it reaches the network's input"))
+    with torch.no_grad(), unfused(), same_draws(), Calls(flow.constants), flow:
         output = network(inputs)
-    for tensor in tree_leaves(output):
-        if isinstance(tensor, Tensor):
-            for facet in flow.facets(tensor):
-                flow.freeze(facet, "it reaches the network's output")
-    for module, training in modes:
-        module.training = training
-    return nodes, flow
+    tensors = tensors_of(output)
+    for tensor in tensors:
+        for facet in flow.facets(tensor):
+            flow.freeze(facet, "it reaches the network's output")
+    return flow, [tuple(tensor.shape) for tensor in tensors]
+
+
+def _couple_recurrent(network: nn.Module, flow: Flow) -> None:
+    """All layers and directions of a recurrent module have one hidden size."""
+    for module in network.modules():
+        if isinstance(module, nn.RNNBase):
+            hidden = [
+                facets[1]
+                for name, tensor in module.named_parameters()
+                if name.startswith("weight_hh") and (facets := flow.facets(tensor))
+            ]
+            for other in hidden[1:]:
+                flow.couple(hidden[0][:1], other[:1])

@@ -2,14 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from stages.errors import UserError
-
-SCHEMA = 1
 
 Indices = NDArray[np.int64]
 Removed = Mapping[str, Indices]  # positions of units to remove, by group name
@@ -67,7 +62,7 @@ class Graph:
         groups = []
         for group in self.groups:
             gone = removed.get(group.name, np.empty(0, np.int64))
-            left = np.setdiff1d(np.arange(group.units), gone)
+            left = kept_of(group.units, gone)
             slices = tuple(
                 replace(part, indices=_renumber(part.indices[left], lost, part))
                 for part in group.slices
@@ -86,8 +81,15 @@ def losses(graph: Graph, removed: Removed) -> Lost:
                 gone.setdefault((part.tensor, part.axis), []).append(part.indices[units].ravel())
     lost: Lost = {}
     for (tensor, axis), indices in gone.items():
-        lost.setdefault(tensor, {})[axis] = np.unique(np.concatenate(indices))
+        lost.setdefault(tensor, {})[axis] = np.flatnonzero(np.bincount(np.concatenate(indices)))
     return lost
+
+
+def kept_of(length: int, gone: Indices) -> Indices:
+    """The indices of an axis that are left."""
+    left = np.ones(length, np.bool_)
+    left[gone] = False
+    return np.flatnonzero(left)
 
 
 def _renumber(indices: Indices, lost: Lost, part: Slice) -> Indices:
@@ -100,68 +102,8 @@ def combine(graph: Graph, before: Removed, now: Removed) -> dict[str, Indices]:
     both = {}
     for group in graph.groups:
         gone = np.asarray(before.get(group.name, []), np.int64)
-        left = np.setdiff1d(np.arange(group.units), gone)
+        left = kept_of(group.units, gone)
         more = left[np.asarray(now.get(group.name, []), np.int64)]
         if len(gone) or len(more):
             both[group.name] = np.sort(np.concatenate([gone, more]))
     return both
-
-
-def graph_to_json(graph: Graph) -> dict[str, Any]:
-    """Describe a graph with plain numbers, indices as runs; equal graphs give equal content."""
-    groups = [
-        {
-            "name": group.name,
-            "units": group.units,
-            "slices": [
-                {
-                    "tensor": part.tensor,
-                    "axis": part.axis,
-                    "role": part.role,
-                    "each": part.indices.shape[1],
-                    "runs": to_runs(part.indices.ravel()),
-                }
-                for part in group.slices
-            ],
-        }
-        for group in graph.groups
-    ]
-    frozen = [
-        {"tensor": f.tensor, "axis": f.axis, "count": f.count, "reason": f.reason}
-        for f in graph.frozen
-    ]
-    return {"schema": SCHEMA, "groups": groups, "frozen": frozen}
-
-
-def graph_from_json(content: Mapping[str, Any]) -> Graph:
-    """Read what `graph_to_json` wrote."""
-    if content.get("schema") != SCHEMA:
-        raise UserError(f"the graph has schema {content.get('schema')}: run `dvc repro` again")
-    groups = tuple(
-        Group(
-            group["name"],
-            tuple(
-                Slice(
-                    s["tensor"], s["axis"], s["role"], from_runs(s["runs"]).reshape(-1, s["each"])
-                )
-                for s in group["slices"]
-            ),
-        )
-        for group in content["groups"]
-    )
-    return Graph(groups, tuple(Frozen(**frozen) for frozen in content["frozen"]))
-
-
-def to_runs(indices: Indices) -> list[list[int]]:
-    """Write indices as runs [first, length] of consecutive numbers."""
-    if not len(indices):
-        return []
-    breaks = np.flatnonzero(np.diff(indices) != 1) + 1
-    return [[int(run[0]), len(run)] for run in np.split(indices, breaks)]
-
-
-def from_runs(runs: list[list[int]]) -> Indices:
-    """Read what `to_runs` wrote."""
-    if not runs:
-        return np.empty(0, np.int64)
-    return np.concatenate([np.arange(first, first + length) for first, length in runs])

@@ -1,9 +1,13 @@
 """Nodes: every index along every axis of every parameter and buffer has a number."""
 
+from collections.abc import Mapping
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-NONE = -1  # the label of an element that no node produced
+Kept = Mapping[tuple[str, int], NDArray[np.int64]]  # indices that are left, by tensor and axis
 
 
 class Nodes:
@@ -13,35 +17,53 @@ class Nodes:
     """
 
     def __init__(self, network: nn.Module):
-        self.tensors: dict[str, Tensor] = {
-            name: tensor.detach()
-            for name, tensor in [*network.named_parameters(), *network.named_buffers()]
-            if tensor.dim() > 0
-        }
-        self.identities = {
-            id(tensor): name
-            for name, tensor in [*network.named_parameters(), *network.named_buffers()]
-        }
-        self.axes: list[tuple[str, int]] = []
-        starts = [0]
-        for name, tensor in self.tensors.items():
-            for axis, length in enumerate(tensor.shape):
-                self.axes.append((name, axis))
-                starts.append(starts[-1] + length)
-        self.starts = torch.tensor(starts)
-        self.count = starts[-1]
-        self._places = dict(zip(self.axes, starts, strict=False))
+        named = [*network.named_parameters(), *network.named_buffers()]
+        self.shapes = {name: tuple(t.shape) for name, t in named if t.dim() > 0}
+        self.axes = [(name, axis) for name, s in self.shapes.items() for axis in range(len(s))]
+        self.lengths = np.array([self.shapes[name][axis] for name, axis in self.axes], np.int64)
+        self.starts = np.concatenate([[0], np.cumsum(self.lengths)])
+        self.count = int(self.starts[-1])
+        self._places = {place: number for number, place in enumerate(self.axes)}
 
     def along(self, name: str, axis: int) -> Tensor:
         """Return the nodes of an axis, (length,)."""
-        start = self._places[name, axis]
-        return torch.arange(start, start + self.tensors[name].shape[axis])
+        number = self._places[name, axis]
+        return torch.arange(int(self.starts[number]), int(self.starts[number + 1]))
 
-    def facets(self, name: str) -> list[Tensor]:
-        """Label every element of a tensor with its node, once for each axis (views, no memory)."""
-        shape = self.tensors[name].shape
-        facets = []
-        for axis, length in enumerate(shape):
-            ones = [length if other == axis else 1 for other in range(len(shape))]
-            facets.append(self.along(name, axis).view(ones).expand(shape))
-        return facets
+    def axis_of(self, nodes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The number, in `axes`, of the axis that each node lies on."""
+        return np.searchsorted(self.starts, nodes, side="right") - 1
+
+
+class Labelling:
+    """Labels of a network's own tensors: of the network that `nodes` number, or of what is `kept`
+    of it."""
+
+    def __init__(self, network: nn.Module, nodes: Nodes, kept: Kept | None = None):
+        self.nodes, self.kept = nodes, kept or {}
+        named = [*network.named_parameters(), *network.named_buffers()]
+        self.names = {id(tensor): name for name, tensor in named if name in nodes.shapes}
+        self._facets: dict[str, list[Tensor]] = {}
+
+    def facets(self, tensor: Tensor) -> list[Tensor] | None:
+        """Label every element of a tensor of the network with its node, once for each axis.
+
+        None where the tensor is not the network's own.
+        """
+        name = self.names.get(id(tensor))
+        if name is None:
+            return None
+        if name not in self._facets:
+            shape = tensor.shape
+            self._facets[name] = [
+                self.along(name, axis)
+                .view([length if other == axis else 1 for other in range(len(shape))])
+                .expand(shape)
+                for axis, length in enumerate(shape)
+            ]
+        return self._facets[name]
+
+    def along(self, name: str, axis: int) -> Tensor:
+        """Return the nodes of what is left of an axis, (length,)."""
+        nodes, kept = self.nodes.along(name, axis), self.kept.get((name, axis))
+        return nodes if kept is None else nodes[torch.from_numpy(kept)]

@@ -1,70 +1,176 @@
-"""Proof by trial: a group is prunable if a network still works with some of its units gone."""
+"""Proof by trial: a group is prunable if the network still works with some of its units gone.
+
+A trial costs no arithmetic: the smaller network runs on the meta device, and labels flow through it
+once more. What is left must meet what it met before.
+"""
 
 import copy
+from collections.abc import Collection
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
-from stages.channels.graph import Graph, Group, Removed
-from stages.channels.removal import mask_channels, relative_error, remove_channels
+from stages.channels.flow import Flow, View, trace
+from stages.channels.graph import Graph, Removed, kept_of, losses
+from stages.channels.nodes import Labelling, Nodes
+from stages.channels.removal import remove_channels
+from stages.channels.rules import rule_for
+from stages.channels.units import Components
+from stages.networks.reshape import replace_tensors
 
-TOLERANCE = 1e-5  # relative, float32
+BREAKS = "the network breaks without it"
+MOVES = "removing it changes what the network computes"
+OTHERS = "channels take the places of others"
+MODES = {"eval": False, "train": True}
 
 
-def probe(network: nn.Module, example: Tensor, graph: Graph, group: Group) -> str | None:
-    """Remove several choices of the group's units in turn; returns what went wrong, if anything.
+@dataclass(frozen=True)
+class Problem:
+    """What went wrong in a trial, and the tensors around the place, where that is known."""
 
-    The result must run, keep the output's shape, and equal the network with the units masked.
-    """
-    if group.units < 2:
-        return "removing it would leave a layer empty"
-    for units in _trials(group.units):
+    reason: str
+    blamed: Collection[str] = ()
+
+
+@dataclass
+class Subject:
+    """A network to try things on, a copy of the user's, and what was seen when it was whole."""
+
+    network: nn.Module
+    example: Tensor
+    nodes: Nodes
+    shapes: dict[str, list[tuple[int, ...]]] = field(default_factory=dict)  # of outputs, by mode
+    constants: dict[str, list[tuple[object, ...]]] = field(default_factory=dict)
+    views: dict[str, list[View]] = field(default_factory=dict)
+    cuts: dict[str, list[NDArray[np.int64]]] = field(default_factory=dict)
+    repeats: dict[str, int] = field(default_factory=dict)  # of the example, if more than one
+
+    def run(self, mode: str) -> Flow:
+        """Trace the whole network, and remember what came of it."""
+        flow, self.shapes[mode] = self._trace(mode, Labelling(self.network, self.nodes))
+        self.constants[mode] = flow.constants
+        self.views[mode], self.cuts[mode] = flow.views, flow.cuts
+        return flow
+
+    def problem(self, graph: Graph, removed: Removed, parts: Components) -> Problem | None:
+        """What goes wrong without the units `removed`, if anything."""
+        whole = self.network.state_dict(keep_vars=True)
+        remove_channels(self.network, graph, removed)
         try:
-            error = masking_error(network, example, graph, {group.name: units})
-        except Exception as problem:  # whatever a user's own forward pass may raise
-            told = str(problem).splitlines() or [type(problem).__name__]
-            return f"the network breaks without it: {told[0]}"
-        if not error <= TOLERANCE:
-            return f"removing it changes what the network computes (relative error {error:.1e})"
-    return None
+            return self._problem_now(graph, removed, parts)
+        finally:
+            replace_tensors(self.network, whole)
+
+    def _problem_now(self, graph: Graph, removed: Removed, parts: Components) -> Problem | None:
+        kept = {
+            (tensor, axis): kept_of(self.nodes.shapes[tensor][axis], gone)
+            for tensor, axes in losses(graph, removed).items()
+            for axis, gone in axes.items()
+        }
+        labelling = Labelling(self.network, self.nodes, kept)
+        for mode, shapes in self.shapes.items():
+            try:
+                flow, given = self._trace(mode, labelling)
+            except Exception as problem:  # whatever a user's own forward pass may raise
+                return Problem(f"{BREAKS}: {told(problem)}", _tensors_near(problem, self.network))
+            if given != shapes:
+                wrong = next(
+                    pair for pair in zip(given, shapes, strict=False) if pair[0] != pair[1]
+                )
+                return Problem(f"{BREAKS}: the output is {wrong[0]}, not {wrong[1]}")
+            cuts = self.cuts[mode]
+            if flow.constants != self.constants[mode]:
+                return Problem(f"{MOVES}: it counts its channels")
+            if not _alike(self.views[mode], flow.views):
+                return Problem(f"{MOVES}: a view cuts channels elsewhere")
+            if len(flow.cuts) != len(cuts):
+                return Problem(f"{MOVES}: {OTHERS}")
+            strays = _strays(flow, cuts, parts)
+            if len(strays):
+                blamed = {self.nodes.axes[axis][0] for axis in self.nodes.axis_of(strays)}
+                return Problem(f"{MOVES}: {OTHERS}", blamed)
+        return None
+
+    def _trace(self, mode: str, labelling: Labelling) -> tuple[Flow, list[tuple[int, ...]]]:
+        self.network.train(MODES[mode])
+        inputs = torch.cat([self.example] * self.repeats.get(mode, 1))
+        return trace(self.network, inputs, labelling, rule_for)
 
 
-def _trials(units: int) -> list[NDArray[np.int64]]:
-    """One unit at either end, all but one, each half, every other: what moves or splits shows."""
-    every = np.arange(units)
-    ends = [every[:1], every[-1:], every[1:]]
-    return [*ends, every[: units // 2], every[-(units // 2) :], every[: units - 1 : 2], every[1::2]]
+def _alike(before: list[View], now: list[View]) -> bool:
+    """Whether views got shorter along such axes only along which nodes differed."""
+    return all(
+        len(old) == len(new)
+        and all(old[axis] == new[axis] for axis in range(len(old)) if axis not in axes)
+        for (old, axes), (new, _) in zip(before, now, strict=False)
+    )
 
 
-def stirred(network: nn.Module) -> nn.Module:
-    """A copy with parameters drawn anew: no silent weight may hide what a removal breaks."""
-    copied, generator = copy.deepcopy(network), torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for parameter in copied.parameters():
-            if parameter.dim() > 1:
-                spread = (2 / parameter[0].numel()) ** 0.5
-                parameter.normal_(0, spread, generator=generator)
-            else:
-                parameter.uniform_(0.5, 1.5, generator=generator)
-    return copied
+def _strays(flow: Flow, cuts: list[NDArray[np.int64]], parts: Components) -> NDArray[np.int64]:
+    """Nodes that met, or were frozen, though they were free of each other in the whole network, or
+    that are in a part that did not hold them."""
+    found = [np.empty(0, np.int64)]
+    for pair in flow.pairs:
+        first, second = parts.of[pair]
+        apart = parts.alive[first] & parts.alive[second] & (first != second)
+        found.append(pair[:, apart].ravel())
+    free = parts.alive & (parts.reason == 0)
+    found += [nodes[free[parts.of[nodes]]] for nodes, _ in flow.frozen]
+    found += [
+        now[~np.isin(parts.of[now], parts.of[before])]
+        for before, now in zip(cuts, flow.cuts, strict=True)
+    ]
+    strays = np.concatenate(found)
+    return strays[strays < len(parts.of) - 1]
 
 
-def masking_error(network: nn.Module, example: Tensor, graph: Graph, removed: Removed) -> float:
-    """Relative error of the network without the units against the network with them masked.
+def told(problem: Exception) -> str:
+    """What was raised, in one line."""
+    first = (str(problem).strip().splitlines() or [""])[0]
+    kind = type(problem).__name__
+    return first if first and kind == "RuntimeError" else f"{kind}: {first}".removesuffix(": ")
 
-    Raises:
-        RuntimeError: if it does not run, or gives another shape.
-    """
-    pruned, masked = copy.deepcopy(network).eval(), copy.deepcopy(network).eval()
-    remove_channels(pruned, graph, removed)
-    mask_channels(masked, graph, removed)
-    with torch.no_grad():
-        given, wanted = pruned(example), masked(example)
-    pairs = list(zip(tree_leaves(given), tree_leaves(wanted), strict=True))
-    for one, other in pairs:
-        if one.shape != other.shape:
-            raise RuntimeError(f"the output is {tuple(one.shape)}, not {tuple(other.shape)}")
-    return max(relative_error(one, other) for one, other in pairs)
+
+def _tensors_near(problem: Exception, network: nn.Module) -> set[str]:
+    """Names of the tensors of the innermost module, with any, whose code raised."""
+    names = {id(t): n for n, t in [*network.named_parameters(), *network.named_buffers()]}
+    near: set[str] = set()
+    frame = problem.__traceback__
+    while frame is not None:
+        module = frame.tb_frame.f_locals.get("self")
+        if isinstance(module, nn.Module) and module is not network:
+            near = {names[id(t)] for t in _tensors(module) if id(t) in names} or near
+        frame = frame.tb_next
+    return near
+
+
+def subject_of(network: nn.Module, example_shape: tuple[int, ...], meta: bool) -> Subject:
+    """A copy of a network to try things on, on the meta device or where it is."""
+    nodes = Nodes(network)
+    if meta:
+        copied = copy.deepcopy(network, {id(t): _weightless(t) for t in _tensors(network)})
+        return Subject(
+            copied, torch.empty(example_shape, dtype=_type(network), device="meta"), nodes
+        )
+    generator = torch.Generator().manual_seed(0)
+    example = torch.rand(example_shape, dtype=_type(network), generator=generator)
+    return Subject(copy.deepcopy(network).cpu(), example, nodes)
+
+
+def _tensors(network: nn.Module) -> list[Tensor]:
+    return [*network.parameters(), *network.buffers()]
+
+
+def _type(network: nn.Module) -> torch.dtype:
+    kinds = (tensor.dtype for tensor in _tensors(network) if tensor.is_floating_point())
+    return next(kinds, torch.float32)
+
+
+def _weightless(tensor: Tensor) -> Tensor:
+    empty = torch.empty_like(tensor, device="meta")
+    if isinstance(tensor, nn.Parameter):
+        return nn.Parameter(empty, tensor.requires_grad)
+    return empty

@@ -53,7 +53,9 @@ def _reshape_module(module: nn.Module, replaced: Mapping[int, Tensor]) -> None:
     for attribute, tensor in [*module._parameters.items(), *module._buffers.items()]:
         if id(tensor) in replaced:
             setattr(module, attribute, replaced[id(tensor)])
-    if isinstance(module, _NormBase):
+    if isinstance(module, nn.RNNBase | nn.RNNCellBase):
+        _set_recurrent(module)
+    elif isinstance(module, _NormBase):
         sized = module.weight if module.weight is not None else module.running_mean
         if sized is not None:
             module.num_features = len(sized)
@@ -77,3 +79,23 @@ def _set_sizes(module: nn.Module, old: tuple[int, ...], new: tuple[int, ...]) ->
         module.out_features, module.in_features = new
     elif isinstance(module, nn.PReLU):
         module.num_parameters = new[0]
+    elif isinstance(module, nn.LayerNorm | nn.RMSNorm):
+        module.normalized_shape = new
+    elif isinstance(module, nn.GroupNorm):
+        alone = module.num_groups == module.num_channels > 1
+        module.num_groups = (
+            new[0] if vars(module).setdefault("one_each", alone) else module.num_groups
+        )
+        module.num_channels = new[0]
+    elif isinstance(module, nn.Embedding):
+        module.num_embeddings, module.embedding_dim = new
+
+
+def _set_recurrent(module: nn.RNNBase | nn.RNNCellBase) -> None:
+    last = "_l0" if isinstance(module, nn.RNNBase) else ""
+    module.input_size = getattr(module, f"weight_ih{last}").shape[1]
+    gates = getattr(module, f"weight_hh{last}").shape[0]
+    module.hidden_size = gates // GATES[type(module).__name__.removesuffix("Cell")]
+
+
+GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}

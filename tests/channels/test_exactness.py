@@ -6,13 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from stages.channels.graph import Removed, combine, losses
-from stages.channels.removal import (
-    count_after,
-    mask_channels,
-    parameter_shapes,
-    relative_error,
-    remove_channels,
-)
+from stages.channels.masking import kept_statistics, mask_channels, relative_error
+from stages.channels.removal import count_after, parameter_shapes, remove_channels
 from tests.channels.cases import CASES, PRUNABLE, network_of, prepared, some_units
 
 EXACT, WRONG = 1e-5, 1e-3
@@ -27,8 +22,9 @@ def output_without(name: str, removed: Removed, inputs: Tensor) -> Tensor:
 
 def output_masked(name: str, removed: Removed, inputs: Tensor, only_made: bool = False) -> Tensor:
     network = network_of(name)
-    mask_channels(network, prepared(name)[1], removed, only_made)
-    with torch.no_grad():
+    graph = prepared(name)[1]
+    mask_channels(network, graph, removed, only_made)
+    with torch.no_grad(), kept_statistics(network, losses(graph, removed)):
         return network(inputs)
 
 

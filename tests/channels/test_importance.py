@@ -10,7 +10,7 @@ import torch_pruning
 from torch import Tensor, nn
 
 from stages.channels.importance import Kind, unit_importance, unit_norms
-from stages.channels.removal import mask_channels
+from stages.channels.masking import mask_channels
 from tests.channels.cases import CASES, network_of, prepared, units_of
 
 Tensors = Mapping[str, Tensor]

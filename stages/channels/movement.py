@@ -1,0 +1,141 @@
+"""The rule for operators that move elements: they are applied to the labels themselves."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from stages.channels.flow import Facets, Flow
+from stages.channels.labels import NONE, compact, core, filled, merged, varying
+from stages.channels.rules import rule, tensors_in
+
+VIEWS = ("view", "_unsafe_view", "reshape", "_reshape_alias")
+COPIES = ("clone", "contiguous", "_to_copy", "lift_fresh", "detach", "alias", "lift_fresh_copy")
+SPLITS = ("split", "split_with_sizes", "unbind", "chunk", "unsafe_split", "unsafe_chunk",
+          "unsafe_split_with_sizes", "tensor_split")  # fmt: skip
+
+
+@rule("permute", "transpose", "t", "slice", "select", "squeeze", "unsqueeze", "expand", "unfold",
+      "pixel_shuffle", "pixel_unshuffle", "native_channel_shuffle", "channel_shuffle", "im2col",
+      "repeat", "flip", "roll", "movedim", "diagonal", *VIEWS, *COPIES, *SPLITS)  # fmt: skip
+def movement(
+    flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
+) -> list[Facets]:
+    """Apply the operator to the labels."""
+    name = operator.overloadpacket.__name__.removesuffix("_")
+    most = max(len(flow.facets(tensor)) for tensor in tensors_in(args[0]))
+    several = _several(output)
+    moved: list[Facets] = [[] for _ in (output if several else [output])]
+    for number in range(most):
+        first = tree_map(partial(_facet, flow, number), args[0])
+        result = _move(operator, first, args, kwargs, output)
+        for facets, facet in zip(moved, result if several else [result], strict=True):
+            facets.append(facet)
+    if name in ("slice", "select", *SPLITS):
+        for facet in (facet for part in moved for facet in part):
+            flow.cut(facet)
+    if name in SPLITS:
+        _keep_parts_even(flow, [facets[0] for facets in moved])
+    if name in ("channel_shuffle", "native_channel_shuffle"):
+        _keep_parts_even(flow, list(flow.facets(args[0])[0].chunk(args[1], 1)))
+    if name == "pixel_shuffle":
+        moved = [[_keep_together(flow, facets[0])] for facets in moved]
+    if name in VIEWS and most == 1:
+        before, after = flow.facets(args[0])[0], moved[0][0]
+        after = keep_split_even(flow, before, after, list(args[1]))
+        flow.views.append((tuple(after.shape), varying(after, after.dim())))
+        moved = [[after]]
+    return moved
+
+
+def _several(output: Any) -> bool:
+    return isinstance(output, list | tuple)
+
+
+def _facet(flow: Flow, number: int, leaf: Any) -> Any:
+    """The labels along one axis of a parameter, or the only ones of an activation."""
+    if not isinstance(leaf, Tensor):
+        return leaf
+    facets = flow.facets(leaf)
+    return facets[min(number, len(facets) - 1)]
+
+
+def _move(
+    operator: Any, first: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
+) -> Any:
+    """What an operator makes of labels: `first`, in the place of its first argument."""
+    name, rest = operator.overloadpacket.__name__.removesuffix("_"), list(args[1:])
+    if isinstance(first, Tensor) and first.numel() > core(first).numel() == 1:
+        one = core(first).reshape(())
+        return (
+            [one.expand(o.shape) for o in output] if _several(output) else one.expand(output.shape)
+        )
+    if name in COPIES:
+        return core(first).clone().expand(first.shape)
+    if name in VIEWS:  # labels need not lie in memory as the activation does
+        return compact(first.reshape(output.shape))
+    if name in ("flip", "roll", "repeat", "im2col") and not varying(first, first.dim()):
+        return filled(output.shape, int(core(first).reshape(-1)[0])) if first.numel() else first
+    if name == "im2col":
+        return (operator((first + 3).double(), *rest).round().long() - 3).clamp(min=NONE)
+    if name in ("flip", "roll"):
+        return _rearranged(operator, first, rest)
+    return operator.overloadpacket(first, *rest, **kwargs)
+
+
+def narrowed(labels: Tensor, axes: Sequence[int]) -> Tensor:
+    """Cut axes to length one."""
+    for axis in axes:
+        labels = labels.narrow(axis, 0, min(1, labels.shape[axis]))
+    return labels
+
+
+def _rearranged(operator: Any, labels: Tensor, rest: list[Any]) -> Tensor:
+    """Move along axes; moving along one that is expanded changes nothing."""
+    moved: Tensor = operator.overloadpacket(core(labels), *rest)
+    return moved.expand(labels.shape)
+
+
+@rule("copy")
+def written(
+    flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
+) -> list[Facets]:
+    """What is written takes the place of what was there."""
+    return [[facet.expand(output.shape) for facet in flow.facets(args[1])[:1]]]
+
+
+def _keep_parts_even(flow: Flow, parts: list[Tensor]) -> None:
+    """Equal parts stay equal: what goes from one goes from all."""
+    if len({part.shape for part in parts}) == 1 and any(
+        not torch.equal(core(part), core(parts[0])) for part in parts
+    ):
+        for part in parts[1:]:
+            flow.couple(parts[0], part)
+
+
+def _keep_together(flow: Flow, after: Tensor) -> Tensor:
+    """Channels that become the positions of one: without any of them the rest would not fill it."""
+    one = merged(after, [after.dim() - 2, after.dim() - 1])
+    flow.couple(after, one)
+    return one.expand(after.shape)
+
+
+def keep_split_even(flow: Flow, before: Tensor, after: Tensor, sizes: list[int]) -> Tensor:
+    """A view that splits a channel axis: what goes from one part goes from all.
+
+    The last of the parts' axes gets shorter, unless the code leaves the length of another open.
+    """
+    axes = sorted(varying(after, after.dim()))
+    split = len(axes) - max(1, len(varying(before, before.dim())))
+    if split <= 0:
+        return after
+    open_axis = next((axis for axis in axes if axis < len(sizes) and sizes[axis] == -1), axes[-1])
+    fixed = [axis for axis in axes if axis != open_axis][:split]
+    for axis in fixed:
+        first = after.narrow(axis, 0, 1)
+        flow.couple(after, first)
+        after = first.expand(after.shape)
+    return after

@@ -1,0 +1,141 @@
+"""What must hold of every network, tried on networks that are composed at random."""
+
+import copy
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from stages.channels.dependencies import build_graph
+from stages.channels.graph import READS, Graph, Slice, losses
+from stages.channels.graph_file import graph_to_json
+from stages.channels.masking import TOLERANCE, masking_error
+from stages.channels.removal import count_after, parameter_shapes, remove_channels
+from tests.channels.cases import some_units
+from tests.channels.networks_under_test import conv, gate_of, lively
+from tests.channels.random_networks import SHAPE, Composed, compose
+from tests.channels.random_operators import Applied, ChannelsLast, shuffled, unshuffled
+
+WRONG = 1e-3
+
+# Every run has the same examples. Composing one takes a while, which is no fault of the strategy.
+MANY = settings(
+    max_examples=400, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+FEW, FEWER = settings(MANY, max_examples=60), settings(MANY, max_examples=15)
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> Composed:
+    return compose(lambda options: draw(st.sampled_from(options)))
+
+
+any_removal = given(
+    network=networks(),
+    share=st.floats(0.2, 0.8),
+    keep=st.sampled_from((2, 1)),
+    seed=st.integers(0, 999),
+)
+half_removal = given(network=networks(), seed=st.integers(0, 999))
+
+
+def noise(seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(SHAPE, generator=generator, dtype=torch.float64)
+
+
+def check_exactness(network: nn.Module, share: float, keep: int, seed: int) -> None:
+    """Without some units the network runs, gives what it gives with them masked, and is as small
+    as foretold."""
+    graph = build_graph(network, SHAPE)
+    assert graph_to_json(build_graph(copy.deepcopy(network), SHAPE)) == graph_to_json(graph)
+    removed = some_units(graph, share, seed, keep)
+    assert masking_error(network, noise(seed), graph, removed) < TOLERANCE
+    foretold = count_after(parameter_shapes(network), losses(graph, removed))
+    pruned = copy.deepcopy(network)
+    remove_channels(pruned, graph, removed)
+    assert sum(p.numel() for p in pruned.parameters()) == foretold
+
+
+@FEW
+@any_removal
+def test_removing_equals_masking(network: Composed, share: float, keep: int, seed: int) -> None:
+    check_exactness(network, share, keep, seed)
+
+
+@pytest.mark.slow
+@MANY
+@any_removal
+def test_removing_equals_masking_in_many(
+    network: Composed, share: float, keep: int, seed: int
+) -> None:
+    check_exactness(network, share, keep, seed)
+
+
+@FEWER
+@half_removal
+def test_what_is_left_of_a_graph_is_the_graph_of_what_is_left(network: Composed, seed: int) -> None:
+    graph = build_graph(network, SHAPE)
+    removed = some_units(graph, 0.5, seed, keep=2)
+    pruned = copy.deepcopy(network)
+    remove_channels(pruned, graph, removed)
+    found = graph_to_json(build_graph(pruned, SHAPE))
+    assert found["groups"] == graph_to_json(graph.without(removed))["groups"]
+
+
+@FEWER
+@half_removal
+def test_other_units_read_than_made_are_noticed(network: Composed, seed: int) -> None:
+    """Were `masking_error` blind, the test above would prove nothing."""
+    graph = build_graph(network, SHAPE)
+    removed = some_units(graph, 0.5, seed)
+    # A unit that only a weight used backwards reads has nothing that could be read wrongly.
+    assume(any(len(removed[g.name]) and READS in {s.role for s in g.slices} for g in graph.groups))
+    assert masking_error(network, noise(seed), misread(graph), removed) > WRONG
+
+
+def misread(graph: Graph) -> Graph:
+    """A graph that takes each unit for the next one where a layer reads it."""
+
+    def moved(part: Slice) -> Slice:
+        return replace(part, indices=np.roll(part.indices, 1, axis=0))
+
+    groups = [
+        replace(g, slices=tuple(moved(s) if s.role == READS else s for s in g.slices))
+        for g in graph.groups
+    ]
+    return replace(graph, groups=tuple(groups))
+
+
+def test_most_networks_have_groups() -> None:
+    """Nor would it where nothing can be removed."""
+    sample = [compose(random.Random(seed).choice) for seed in range(30)]
+    prunable = [network for network in sample if build_graph(network, SHAPE).groups]
+    assert len(prunable) >= 0.8 * len(sample)
+
+
+# What composing at random has found, cut down: layers between two convolutions, how many channels
+# these make and read, and how many units there must be.
+FOUND = {
+    "pooled, channels last": ((ChannelsLast(nn.Linear(8, 8)), nn.AdaptiveAvgPool2d(1)), 8, 8, 16),
+    "channels shuffled": ((nn.ChannelShuffle(2),), 8, 8, 4),
+    "slopes of what was channels": ((nn.PixelShuffle(2), nn.PReLU(4)), 16, 4, 4),
+    "two channels normalised": ((ChannelsLast(nn.LayerNorm(2)),), 2, 2, 2),
+    "cut at other places": ((Applied(unshuffled, 2),), 8, 8, 0),
+    "rows of one unit": ((Applied(shuffled, 4), Applied(gate_of), Applied(shuffled, 2)), 16, 8, 0),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_was_found_once(name: str) -> None:
+    layers, made, read, units = FOUND[name]
+    torch.manual_seed(0)
+    network = lively(nn.Sequential(conv(SHAPE[1], made), *layers, conv(read, 3))).double()
+    graph = build_graph(network, SHAPE)
+    assert sum(group.units for group in graph.groups) == units
+    check_exactness(network, 0.5, keep=1, seed=0)
