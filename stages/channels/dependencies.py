@@ -121,6 +121,4 @@ def _never_run(subject: Subject, flow: Flow) -> Iterable[Frozen]:
     parameters = dict(subject.network.named_parameters())
     for name, shape in subject.nodes.shapes.items():
         if name not in flow.seen and name in parameters:
-            yield Frozen(
-                name, 0, shape[0], "it is not used in a run, neither in eval mode nor in training"
-            )
+            yield Frozen(name, 0, shape[0], "neither evaluation nor training runs it")

@@ -13,6 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
+SPELLED_OUT = torch.tensor, torch.as_tensor, Tensor.new_tensor
 RMS_NORM = ("input", "normalized_shape", "weight", "eps")  # its parameters
 
 
@@ -43,11 +44,12 @@ class Calls(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if func in (torch.tensor, torch.as_tensor, Tensor.new_tensor):
-            self.constants.append((func, repr(args[-1:])))
+        kwargs = kwargs or {}
+        if func in SPELLED_OUT and not any(isinstance(a, Tensor) for a in args[-1:]):
+            self.constants.append((func, repr((args[-1:], kwargs))))
         if func is not functional.rms_norm:
-            return func(*args, **(kwargs or {}))
-        given = dict(zip(RMS_NORM, args, strict=False)) | (kwargs or {})
+            return func(*args, **kwargs)
+        given = dict(zip(RMS_NORM, args, strict=False)) | kwargs
         return functional.layer_norm(given["input"], given["normalized_shape"], given.get("weight"))
 
 

@@ -98,7 +98,7 @@ OWN = {
     "dictionary, auxiliary head": Own(lambda: own.Modular(give=dict), {
         "paths.near": 8, "layers.0.c.0": 6, "layers.1.c.0": 6, "auxiliary.1": 5}),
     "tuple, shallow": Own(lambda: own.Modular(deep=False), {"paths.near": 8, "auxiliary.1": 5},
-                          {"layers.0.c.0.weight": "it is not used in a run, neither in eval mode nor in training"}),
+                          {"layers.0.c.0.weight": "neither evaluation nor training runs it"}),
     "class of outputs": Own(lambda: own.Modular(give=own.Found), {
         "layers.0.c.0": 6, "layers.1.c.0": 6, "auxiliary.1": 5},
         {"paths.near.weight": "it reaches the network's output"}),
