@@ -39,10 +39,10 @@ def movement(
             flow.cut(facet)
     if name in SPLITS:
         _keep_parts_even(flow, [facets[0] for facets in moved])
-    if name in ("channel_shuffle", "native_channel_shuffle"):
+    if name in ("channel_shuffle", "native_channel_shuffle") and most == 1:
         _keep_parts_even(flow, list(flow.facets(args[0])[0].chunk(args[1], 1)))
-    if name == "pixel_shuffle":
-        moved = [[_keep_together(flow, facets[0])] for facets in moved]
+    if name == "pixel_shuffle" and most == 1:
+        moved = [[_keep_together(flow, moved[0][0])]]
     if name in VIEWS and most == 1:
         before, after = flow.facets(args[0])[0], moved[0][0]
         after = keep_split_even(flow, before, after, list(args[1]))

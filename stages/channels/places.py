@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from stages.channels.flow import Facets, Flow
-from stages.channels.labels import NONE, core, filled, varying
+from stages.channels.labels import NONE, compact, core, filled, varying
 from stages.channels.movement import narrowed
 from stages.channels.rules import rule, without_rule
 
@@ -37,7 +37,7 @@ def padding(
     """Padding along positions changes no label; zeros beside channels have none."""
     if len(flow.facets(args[0])) > 1:
         return without_rule(flow, operator, args, kwargs, output)
-    labels, widths = flow.facets(args[0])[0], list(args[1])
+    labels, widths = compact(flow.facets(args[0])[0]), list(args[1])
     small = core(labels)
     axes = [labels.dim() - 1 - n // 2 for n, width in enumerate(widths) if width]
     if all(labels.stride(axis) == 0 or labels.shape[axis] == 0 for axis in axes):
