@@ -90,7 +90,7 @@ def _channel_drawings(results: Results) -> Drawings:
         ),
         "dependencies": Drawing(
             dependency_figure(artifacts.read_json(artifacts.GRAPH)),
-            "The dependency graph: a column is a pruning group, a row a layer.",
+            "The dependency graph: removing a unit of a column, a pruning group, touches its rows.",
         ),
     }
 

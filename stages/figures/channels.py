@@ -22,5 +22,5 @@ def channels_figure(layers: Sequence[str], channels: Sequence[int], kept: Sequen
     axes.grid(axis="y", visible=False)
     axes.set_xlim(0, 1.15 * max(channels, default=1))
     axes.set(xlabel="channels", title="Channels kept and removed, by pruning group")
-    axes.legend(loc="lower right", fontsize=9)
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=9)
     return figure

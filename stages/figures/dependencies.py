@@ -39,7 +39,7 @@ def dependency_figure(graph: Mapping[str, Any]) -> Figure:
     axes.tick_params(labelsize=8)
     axes.set_xticklabels(names, rotation=60, ha="right")
     axes.set(xlabel="pruning group (units)", ylabel="layer")
-    axes.set_title("Dependency graph: removing a unit of a column touches its rows")
+    axes.set_title("Dependency graph")
     handles = [Patch(color=colour, label=role) for role, colour in ROLES.items()]
     axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1, 1), fontsize=8)
     return figure
