@@ -14,8 +14,8 @@ padding:0 1rem}
 h1{margin-bottom:.3rem}h2{margin-top:2.2rem}
 .lead{font-size:1.15rem;border-left:4px solid #1b7f5c;padding-left:1rem}
 .lead.failed{border-color:#b3261e}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:1rem 0}
-th,td{padding:.3rem .8rem;text-align:right;border-bottom:1px solid #e3e6ea}
+table{border-collapse:collapse;font-size:.93rem;font-variant-numeric:tabular-nums;margin:1rem 0}
+th,td{padding:.3rem .55rem;text-align:right;border-bottom:1px solid #e3e6ea}
 th:first-child,td:first-child{text-align:left}
 img{max-width:100%}figure{margin:1.5rem 0}figcaption{color:#55606e;font-size:.92rem}
 """
