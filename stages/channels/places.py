@@ -9,7 +9,7 @@ from torch import Tensor
 from stages.channels.flow import Facets, Flow
 from stages.channels.labels import NONE, compact, core, filled, varying
 from stages.channels.movement import narrowed
-from stages.channels.rules import rule, without_rule
+from stages.channels.rules import rule, tensors_in, without_rule
 
 PADS = ("constant_pad_nd", "reflection_pad1d", "reflection_pad2d", "reflection_pad3d",
         "replication_pad1d", "replication_pad2d", "replication_pad3d")  # fmt: skip
@@ -53,6 +53,8 @@ def picked(
     flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
 ) -> list[Facets]:
     """Picking positions moves no channel; channels that are picked by number stay."""
+    for numbers in tensors_in(args[1:]):
+        flow.facets(numbers)  # notes a buffer of numbers as used
     if operator.overloadpacket.__name__ == "embedding":
         made = flow.facets(args[0])[-1][0]
         flow.contract(made, None)

@@ -102,7 +102,8 @@ SHORTCUTS: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys([aten.gelu.default, aten.silu.default, aten.sigmoid.default,
                      aten.relu.default, aten.hardtanh.default, aten.hardswish.default,
                      aten.hardsigmoid.default, aten.tanh.default, aten.clamp_min.default,
-                     aten._safe_softmax.default, aten.roll.default, aten.exp.default], _same),
+                     aten._safe_softmax.default, aten._softmax.default,
+                     aten.clamp.default, aten.roll.default, aten.exp.default], _same),
     **dict.fromkeys([aten.silu_.default, aten.relu_.default, aten.hardtanh_.default,
                      aten.hardswish_.default, aten.hardsigmoid_.default], _in_place),
 }  # fmt: skip
