@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from stages.channels.graph import Lost
 from stages.channels.masking import kept_statistics, relative_error
+from stages.channels.running import tensors_of
 
 
 def reference_groups(network: nn.Module, example: Tensor) -> tuple[int, int]:
@@ -40,13 +41,13 @@ def prune_half(network: nn.Module, example: Tensor) -> float:
         group.prune()
     lost = _lost(whole, twin)
     with torch.no_grad():
-        given = network.eval()(example)
+        given = tensors_of(network.eval()(example))
         for name, tensor in whole.named_parameters():
             for axis, gone in lost.get(name, {}).items():
                 tensor.index_fill_(axis, torch.from_numpy(gone), 0.0)
         with kept_statistics(whole.eval(), lost):
-            wanted = whole(example)
-    return relative_error(given, wanted)
+            wanted = tensors_of(whole(example))
+    return max(map(relative_error, given, wanted))
 
 
 def _numbered(network: nn.Module) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Shortcuts give what the operator itself gives on the meta device, and refuse what does not fit."""
+"""Shortcuts give what the operator gives on the meta device, and refuse what does not fit."""
 
 from typing import Any
 
