@@ -12,7 +12,7 @@ from torch import nn
 from stages import artifacts
 from stages.channels.budget import Limits, budget_for, choose_units
 from stages.channels.graph import Graph, Removed
-from stages.channels.graph_file import from_runs, graph_from_json
+from stages.channels.graph_file import from_ranges, graph_from_json
 from stages.channels.importance import Importance, Kind, unit_importance
 from stages.channels.removal import parameter_shapes
 from stages.errors import UserError
@@ -69,7 +69,12 @@ class Subject:
 
     @property
     def removed(self) -> Removed:
-        return {name: from_runs(runs) for name, runs in self.about.removed.items()}
+        return removed_of(self.about)
+
+
+def removed_of(about: About) -> Removed:
+    """Units that a model has lost, as places in the groups of the dense network."""
+    return {name: from_ranges(text) for name, text in about.removed.items()}
 
 
 def load_subject(folder: Path) -> Subject:
@@ -77,9 +82,8 @@ def load_subject(folder: Path) -> Subject:
     content = artifacts.read_json(artifacts.GRAPH)
     graph = graph_from_json(content)
     network, about = load_network(folder)
-    removed = {name: from_runs(runs) for name, runs in about.removed.items()}
     initial = int(content["network"]["parameters"])
-    return Subject(network, about, graph.without(removed), graph, initial)
+    return Subject(network, about, graph.without(removed_of(about)), graph, initial)
 
 
 def rank(subject: Subject, kind: Kind, task: Task, training: Training, phase: str) -> Importance:

@@ -10,7 +10,8 @@ from dataclasses import replace
 from torch import nn
 
 from stages import artifacts
-from stages.channels.graph_file import from_runs, graph_from_json
+from stages.chain import removed_of
+from stages.channels.graph_file import graph_from_json
 from stages.channels.removal import remove_channels
 from stages.errors import UserError, run_stage
 from stages.networks.build import build_network
@@ -63,7 +64,7 @@ def _plan(name: str, phase: Phase, total: int) -> Plan:
 def _shape_like(network: nn.Module, about: About) -> None:
     """Give a fresh network the selected one's shape, and every layer fresh weights for it."""
     graph = graph_from_json(artifacts.read_json(artifacts.GRAPH))
-    remove_channels(network, graph, {n: from_runs(runs) for n, runs in about.removed.items()})
+    remove_channels(network, graph, removed_of(about))
     for module in network.modules():
         reset = getattr(module, "reset_parameters", None)
         if callable(reset):

@@ -4,6 +4,7 @@ from torch import nn
 
 from stages import artifacts
 from stages.channels.dependencies import build_graph
+from stages.channels.graph import layer_of
 from stages.channels.graph_file import graph_to_json
 from stages.errors import run_stage
 from stages.measuring.cost import count_parameters
@@ -31,7 +32,7 @@ def main() -> None:
 def _layers(network: nn.Module) -> list[str]:
     """Modules that hold parameters or buffers, in network order."""
     tensors = [*network.named_parameters(), *network.named_buffers()]
-    names = dict.fromkeys(name.rpartition(".")[0] or name for name, _ in tensors)
+    names = dict.fromkeys(layer_of(name) for name, _ in tensors)
     order = {name: place for place, (name, _) in enumerate(network.named_modules())}
     return sorted(names, key=lambda name: order.get(name, 0))
 

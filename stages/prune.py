@@ -16,7 +16,7 @@ from stages.chain import (
     step_from_arguments,
 )
 from stages.channels.graph import Removed, combine, losses
-from stages.channels.graph_file import to_runs
+from stages.channels.graph_file import to_ranges
 from stages.channels.masking import TOLERANCE, masking_error
 from stages.channels.removal import count_after, parameter_shapes, remove_channels
 from stages.errors import UserError, run_stage
@@ -47,7 +47,7 @@ def main() -> None:
     removed = combine(subject.dense_graph, subject.removed, chosen)
     about = replace(
         subject.about.after(f"prune {step.name}"),
-        removed={name: to_runs(units) for name, units in removed.items()},
+        removed={name: to_ranges(units) for name, units in removed.items()},
     )
     report |= {"target": planned["target"], "quality_before": before, "quality_after": after}
     with artifacts.fresh_folder(target) as folder:

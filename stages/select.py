@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stages import artifacts
-from stages.channels.graph_file import graph_from_json
+from stages.channels.graph_file import from_ranges, graph_from_json
 from stages.errors import run_stage
 from stages.settings import DENSE, load_settings
 
@@ -58,7 +58,7 @@ def _channels() -> list[dict[str, Any]]:
         {
             "layer": group.name,
             "channels": group.units,
-            "kept": group.units - sum(length for _, length in removed.get(group.name, [])),
+            "kept": group.units - len(from_ranges(removed.get(group.name, ""))),
         }
         for group in graph.groups
     ]

@@ -193,7 +193,7 @@ def trained(factory: str, pruned: bool) -> nn.Module:
 @pytest.mark.parametrize("factory", [*SMALL, "own_networks:Normed", "own_networks:Tied"])
 def test_a_saved_network_comes_back_bit_for_bit(own: Path, factory: str, pruned: bool) -> None:
     network = trained(factory, pruned)
-    about = About(factory, SMALL.get(factory, {}), (1, 1, 8, 8), ("a",), 3, {"g": [[0, 2]]})
+    about = About(factory, SMALL.get(factory, {}), (1, 1, 8, 8), ("a",), 3, {"g": "0:2:1"})
     save_network(own, network, about)
     loaded, loaded_about = load_network(own)
     example = torch.rand(3, 1, 9, 11)

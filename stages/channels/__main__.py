@@ -13,8 +13,10 @@ import numpy as np
 from torch import nn
 
 from stages.channels.dependencies import build_graph
-from stages.channels.graph import MAKES, Graph, Group
+from stages.channels.graph import MAKES, Graph, Group, layer_of
+from stages.channels.removal import parameter_shapes
 from stages.errors import UserError, run_stage
+from stages.measuring.cost import count_parameters
 from stages.networks.build import build_network, resolve
 from stages.networks.saved import load_network
 
@@ -59,8 +61,7 @@ def _network(
 
 def table(graph: Graph, network: nn.Module) -> list[str]:
     """A line a group: units, parameters of all its units, layers that make, follow and read it."""
-    shapes = {name: tuple(p.shape) for name, p in network.named_parameters()}
-    total = sum(p.numel() for p in network.parameters())
+    shapes, total = parameter_shapes(network), count_parameters(network)
     width = max([5, *(len(group.name) for group in graph.groups)])
     lines = [
         f"{'group':<{width}} {'units':>6} {'parameters':>11} {'share':>6}  made by, then others"
@@ -69,8 +70,7 @@ def table(graph: Graph, network: nn.Module) -> list[str]:
         own = _parameters(group, shapes)
         layers = defaultdict(list)
         for part in group.slices:
-            layer = part.tensor.rpartition(".")[0] or part.tensor
-            layers[part.role == MAKES].append(layer)
+            layers[part.role == MAKES].append(layer_of(part.tensor))
         made = list(dict.fromkeys(layers[True]))
         others = [layer for layer in dict.fromkeys(layers[False]) if layer not in made]
         told = f"{', '.join(made)}; {', '.join(others)}"

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from stages.channels.flow import Facets, Flow
-from stages.channels.labels import NONE, core, filled, varying
+from stages.channels.labels import NONE, core, filled, nodes_in, varying
 from stages.channels.rules import rule, without_rule
 
 COMPUTED = "its weight is computed from other tensors: take parametrisations off first"
@@ -31,7 +32,7 @@ def convolution(
     else:
         read, made = (first, second) if transposed else (second, first)
         if groups > 1:
-            _even(flow, first, groups)
+            flow.keep_even(first, groups)
             read, made = (read, made.repeat(groups)) if transposed else (read.repeat(groups), made)
     return _contract(flow, flow.facets(inputs)[0], read, made, bias, output, axis=1)
 
@@ -48,11 +49,6 @@ def _depthwise(flow: Flow, first: Tensor, groups: int, transposed: bool) -> tupl
     flow.couple(held, held[:, :1])
     one_each = held[:, 0]
     return (one_each, first) if transposed else (first, one_each)
-
-
-def _even(flow: Flow, nodes: Tensor, groups: int) -> None:
-    parts = nodes.view(groups, -1)
-    flow.couple(parts, parts[:1])
 
 
 @rule("linear", "addmm", "mm", "_addmm_activation")
@@ -122,20 +118,22 @@ def product(
 def _couple_batch(flow: Flow, one: Tensor, other: Tensor) -> Tensor:
     """Channels that only number the products: both sides have them; returns their labels."""
     first, second = one[..., :1, :1], other[..., :1, :1]
-    flow.couple(first, second)
-    for labels, facing in ((first, second), (second, first)):
-        if bool((core(facing) < 0).all()):
-            flow.freeze(labels, "it is multiplied with a tensor of fixed size")
+    _couple_both(flow, first, second)
     return first.where(first >= 0, second)
 
 
 def _couple_summed(flow: Flow, one: Tensor, other: Tensor) -> None:
     """Channels that are summed over: both sides have them, and they end there."""
     first, second = one.select(-2, 0), other.select(-1, 0)
+    for labels in (first, second):
+        flow.contract(None, torch.from_numpy(nodes_in(labels)))
+    _couple_both(flow, first, second)
+
+
+def _couple_both(flow: Flow, first: Tensor, second: Tensor) -> None:
+    """Couple; where one side has no labels at all, the other cannot get shorter."""
     flow.couple(first, second)
     for labels, facing in ((first, second), (second, first)):
-        nodes = core(labels).reshape(-1)
-        flow.contract(None, nodes[nodes >= 0])
         if bool((core(facing) < 0).all()):
             flow.freeze(labels, "it is multiplied with a tensor of fixed size")
 

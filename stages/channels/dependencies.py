@@ -39,7 +39,7 @@ def build_graph(network: nn.Module, example_shape: tuple[int, ...]) -> Graph:
     """
     _refuse(network)
     subject, flow = _traced(network, example_shape)
-    if not subject.shapes["eval"]:
+    if not flow.outputs:
         raise UserError("there is no tensor in what the network gives: let forward return some")
     parts = components_of(subject.nodes, flow)
     groups, frozen = groups_of(subject.nodes, parts)

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stages.channels.flow import Facets, Flow
+from stages.channels.flow import Facets, Flow, several
 from stages.channels.labels import NONE, UNIFORM, core, filled, varying
 from stages.channels.rules import rule, tensors_in
 
@@ -18,10 +18,9 @@ def elementwise(
     """Labels that meet are coupled, parameters included (bias, scale, PReLU)."""
     flow.constants.append((operator, *(a for a in (*args, *kwargs.values()) if type(a) is int)))
     operands = [tensor for tensor in tensors_in([args, kwargs]) if tensor.dim() > 0]
-    result = output[0] if isinstance(output, list | tuple) else output
     if len(operands) == 1:
         return [flow.facets(operands[0])]
-    return [[_met(flow, operands, result)]]
+    return [[_met(flow, operands, several(output)[0])]]
 
 
 @rule("glu")

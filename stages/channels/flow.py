@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from stages.channels.labels import NONE, core, filled
+from stages.channels.labels import NONE, core, filled, nodes_in
 from stages.channels.nodes import Labelling
 from stages.channels.running import Calls, same_draws, tensors_of, unfused
 from stages.channels.shortcuts import result_of
@@ -35,6 +35,7 @@ class Flow(TorchDispatchMode):
         self.labelling, self.rule_for = labelling, rule_for
         self.pairs: list[NDArray[np.int64]] = []  # (2, any) nodes that must go together
         self.frozen: list[tuple[Nodes, str]] = []
+        self.outputs: list[tuple[int, ...]] = []  # shapes of what the network gives
         self.made: list[Nodes] = []  # by contractions, in their order
         self.read: list[Nodes] = []  # axes that contractions sum over
         self.constants: list[tuple[Any, ...]] = []  # operators, and numbers that they are given
@@ -52,8 +53,7 @@ class Flow(TorchDispatchMode):
         if numbers:
             self.constants.append((func, *numbers))
         labels = self.rule_for(func)(self, func, args, kwargs, output)
-        outputs = output if isinstance(output, list | tuple) else [output]
-        for tensor, facets in zip(outputs, labels, strict=False):
+        for tensor, facets in zip(several(output), labels, strict=False):
             if isinstance(tensor, Tensor):
                 self._remember(tensor, facets)
         return output
@@ -76,26 +76,33 @@ class Flow(TorchDispatchMode):
 
     def couple(self, one: Tensor, other: Tensor) -> None:
         """Nodes that meet at equal places (after broadcasting) must be removed together."""
-        one, other = torch.broadcast_tensors(core(one), core(other))
-        pairs = np.stack([one.reshape(-1).numpy(), other.reshape(-1).numpy()])
-        pairs = pairs[:, (pairs >= 0).all(axis=0) & (pairs[0] != pairs[1])]
+        one, other = core(one), core(other)
+        if one.shape != other.shape:
+            one, other = torch.broadcast_tensors(one, other)
+        first, second = one.reshape(-1).numpy(), other.reshape(-1).numpy()
+        apart = (first != second) & (first >= 0) & (second >= 0)
+        if not apart.any():
+            return
+        pairs = np.array([first[apart], second[apart]])
         if pairs.shape[1] > MANY:
             size = self.labelling.nodes.count + 1
             pairs = np.stack(np.divmod(np.unique(pairs[0] * size + pairs[1]), size))
-        if pairs.size:
-            self.pairs.append(pairs)
+        self.pairs.append(pairs)
 
     def freeze(self, labels: Tensor, reason: str) -> None:
         """Keep the nodes that occur in `labels`, and say why."""
-        nodes = core(labels).reshape(-1).numpy()
-        nodes = np.unique(nodes[nodes >= 0])
+        nodes = nodes_in(labels)
         if len(nodes):
             self.frozen.append((nodes, reason))
 
     def cut(self, part: Tensor) -> None:
         """Note what a part holds that the code cuts out by its place."""
-        nodes = core(part).reshape(-1).numpy()
-        self.cuts.append(np.unique(nodes[nodes >= 0]))
+        self.cuts.append(nodes_in(part))
+
+    def keep_even(self, nodes: Tensor, parts: int) -> None:
+        """Equal parts of an axis stay equal: what goes from one goes from all."""
+        apart = nodes.view(parts, -1)
+        self.couple(apart, apart[:1])
 
     def contract(self, made: Tensor | None, read: Tensor | None) -> None:
         """Note that a contraction makes channels of these nodes and sums over those."""
@@ -103,6 +110,10 @@ class Flow(TorchDispatchMode):
             self.made.append(made.reshape(-1).numpy())
         if read is not None:
             self.read.append(read.reshape(-1).numpy())
+
+    def forget(self) -> None:
+        """Let go of all tensors that were seen."""
+        self._known.clear()
 
     def _remember(self, tensor: Tensor, facets: Facets) -> None:
         known = self._known.get(id(tensor))
@@ -113,6 +124,11 @@ class Flow(TorchDispatchMode):
             if old is not new:  # in place: what held another node is made by both now
                 self.couple(old, new)
                 known[1][place] = _written(old, new)
+
+
+def several(output: Any) -> Sequence[Any]:
+    """What an operator gives, as a sequence whether it is one or not."""
+    return output if isinstance(output, list | tuple) else [output]
 
 
 def _written(old: Tensor, new: Tensor) -> Tensor:
@@ -128,9 +144,8 @@ def _written(old: Tensor, new: Tensor) -> Tensor:
 
 def trace(
     network: nn.Module, inputs: Tensor, labelling: Labelling, rule_for: Callable[[Any], Rule]
-) -> tuple[Flow, list[tuple[int, ...]]]:
-    """Run `network` once on `inputs` as it is; returns what its operators couple, and the shapes
-    of its outputs.
+) -> Flow:
+    """Run `network` once on `inputs` as it is; returns what its operators couple.
 
     What depends on the network's input or makes its output is frozen: a pruned network takes and
     gives the same shapes. Fused kernels are kept from hiding their operators.
@@ -143,11 +158,12 @@ def trace(
     flow.frozen.append((np.array([count]), "it reaches the network's input"))
     with torch.no_grad(), unfused(), same_draws(), Calls(flow.constants), flow:
         output = network(inputs)
-    tensors = tensors_of(output)
-    for tensor in tensors:
+    for tensor in tensors_of(output):
+        flow.outputs.append(tuple(tensor.shape))
         for facet in flow.facets(tensor):
             flow.freeze(facet, "it reaches the network's output")
-    return flow, [tuple(tensor.shape) for tensor in tensors]
+    flow.forget()
+    return flow
 
 
 def _couple_recurrent(network: nn.Module, flow: Flow) -> None:

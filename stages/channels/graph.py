@@ -13,6 +13,11 @@ Lost = dict[str, dict[int, Indices]]  # indices to remove, by tensor and axis
 MAKES, FOLLOWS, READS = "makes", "follows", "reads"
 
 
+def layer_of(tensor: str) -> str:
+    """The name of the module that owns a tensor; the root's own tensors stand for themselves."""
+    return tensor.rpartition(".")[0] or tensor
+
+
 @dataclass(frozen=True)
 class Slice:
     """What a group's units own of one tensor axis: `indices[unit]` are a unit's, (units, each).

@@ -51,7 +51,7 @@ def graph_from_json(content: Mapping[str, Any]) -> Graph:
 
 
 def _written(indices: Indices) -> dict[str, Any]:
-    by_unit, by_column = _ranges(indices.ravel()), _ranges(indices.ravel("F"))
+    by_unit, by_column = to_ranges(indices.ravel()), to_ranges(indices.ravel("F"))
     by = "unit" if len(by_unit) <= len(by_column) else "column"
     return {
         "each": indices.shape[1],
@@ -61,15 +61,14 @@ def _written(indices: Indices) -> dict[str, Any]:
 
 
 def _read(part: Mapping[str, Any]) -> Indices:
-    ranges = (tuple(map(int, text.split(":"))) for text in part["indices"].split())
-    flat = np.concatenate([np.arange(first, stop, step) for first, stop, step in ranges])
+    flat = from_ranges(part["indices"])
     shape = (-1, part["each"]) if part["by"] == "unit" else (part["each"], -1)
     read = flat.reshape(shape)
     return read if part["by"] == "unit" else np.ascontiguousarray(read.T)
 
 
-def _ranges(indices: Indices) -> str:
-    """Write numbers as ranges with a constant step, each as long as can be."""
+def to_ranges(indices: Indices) -> str:
+    """Write numbers as ranges `first:stop:step`, each as long as can be."""
     steps = np.diff(indices)
     turns = [*(np.flatnonzero(np.diff(steps)) + 1).tolist(), len(indices) - 1]
     texts, start = [], 0
@@ -83,16 +82,8 @@ def _ranges(indices: Indices) -> str:
     return " ".join(texts)
 
 
-def to_runs(indices: Indices) -> list[list[int]]:
-    """Write indices as runs [first, length] of consecutive numbers."""
-    if not len(indices):
-        return []
-    breaks = np.flatnonzero(np.diff(indices) != 1) + 1
-    return [[int(run[0]), len(run)] for run in np.split(indices, breaks)]
-
-
-def from_runs(runs: list[list[int]]) -> Indices:
-    """Read what `to_runs` wrote."""
-    if not runs:
-        return np.empty(0, np.int64)
-    return np.concatenate([np.arange(first, first + length) for first, length in runs])
+def from_ranges(text: str) -> Indices:
+    """Read what `to_ranges` wrote."""
+    ranges = (tuple(map(int, one.split(":"))) for one in text.split())
+    every = [np.arange(first, stop, step) for first, stop, step in ranges]
+    return np.concatenate([np.empty(0, np.int64), *every])

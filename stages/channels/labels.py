@@ -4,7 +4,9 @@ A label tensor has the shape of its activation, but along axes where nothing dif
 expanded (stride 0) and holds one value only: rules work on that core, which is small.
 """
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 NONE = -1  # no node produced it, and its values may differ from place to place
@@ -20,6 +22,12 @@ def core(labels: Tensor) -> Tensor:
         min(size, 1) if step == 0 else size for size, step in zip(labels.shape, steps, strict=True)
     ]
     return labels.as_strided(shape, steps, labels.storage_offset())
+
+
+def nodes_in(labels: Tensor) -> NDArray[np.int64]:
+    """The nodes that occur in labels, each once."""
+    nodes = core(labels).reshape(-1).numpy()
+    return np.unique(nodes[nodes >= 0])
 
 
 def varying(labels: Tensor, rank: int) -> set[int]:

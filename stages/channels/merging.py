@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from stages.channels.flow import Facets, Flow
+from stages.channels.flow import Facets, Flow, several
 from stages.channels.labels import core, merged, varying
 from stages.channels.rules import rule, unlabelled, without_rule
 
@@ -17,7 +18,7 @@ def reduction(
 ) -> list[Facets]:
     """Labels merge over the axes that are combined."""
     flow.constants.append((operator,))
-    outputs = list(output) if isinstance(output, list | tuple) else [output]
+    outputs = several(output)
     given = operator._schema.arguments
     named = dict(zip([a.name for a in given], args, strict=False)) | kwargs
     dims, rank = named.get("dim"), args[0].dim()
@@ -38,7 +39,7 @@ def along_one_axis(
     """What goes into one sum goes together; positions carry one label anyway."""
     labels = flow.facets(args[0])[0]
     flow.couple(labels, merged(labels, [args[1] % labels.dim()]))
-    return [[labels], *([[labels]] if isinstance(output, list | tuple) else [])]
+    return [[labels] for _ in several(output)]
 
 
 @rule("argmax", "argmin")
@@ -67,7 +68,7 @@ def neighbourhood(
 ) -> list[Facets]:
     """Pooling and interpolation: labels merge over the positions of a channel."""
     flow.constants.append((operator,))
-    outputs = list(output) if isinstance(output, list | tuple) else [output]
+    outputs = several(output)
     labels = flow.facets(args[0])[0]
     spatial = list(range(2, labels.dim()))
     if not spatial or labels.shape[:2] != outputs[0].shape[:2]:
@@ -80,7 +81,7 @@ def neighbourhood(
 
 
 @rule("native_batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm",
-      "batch_norm", "_native_batch_norm_legit", "_native_batch_norm_legit_functional",
+      "_native_batch_norm_legit", "_native_batch_norm_legit_functional",
       "_batch_norm_with_update", "_batch_norm_no_update", "miopen_batch_norm")  # fmt: skip
 def batch_norm(
     flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
@@ -88,11 +89,10 @@ def batch_norm(
     """Parameters and running statistics go with their channel."""
     labels = flow.facets(args[0])[0]
     _couple_along(flow, labels, args[1:5], axis=1)
-    outputs = list(output) if isinstance(output, list | tuple) else [output]
-    return [[labels], *unlabelled(flow, operator, args, kwargs, outputs[1:])]
+    return [[labels], *unlabelled(flow, operator, args, kwargs, several(output)[1:])]
 
 
-@rule("native_layer_norm", "_fused_rms_norm", "rms_norm")
+@rule("native_layer_norm", "_fused_rms_norm")
 def layer_norm(
     flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
 ) -> list[Facets]:
@@ -110,31 +110,27 @@ def layer_norm(
                 flow.couple(labels, facet)
             else:
                 flow.freeze(facet, "a normalisation runs over positions")
-    outputs = list(output) if isinstance(output, list | tuple) else [output]
-    return [[labels], *unlabelled(flow, operator, args, kwargs, outputs[1:])]
+    return [[labels], *unlabelled(flow, operator, args, kwargs, several(output)[1:])]
 
 
-@rule("native_group_norm", "group_norm")
+@rule("native_group_norm")
 def group_norm(
     flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
 ) -> list[Facets]:
     """All groups keep equal numbers of channels; where each has a single one, groups go."""
-    labels, weight = flow.facets(args[0])[0], args[1]
-    groups = args[6] if operator.overloadpacket.__name__ == "native_group_norm" else args[1]
-    outputs = list(output) if isinstance(output, list | tuple) else [output]
-    rest = unlabelled(flow, operator, args, kwargs, outputs[1:])
+    labels, weight, groups = flow.facets(args[0])[0], args[1], args[6]
+    rest = unlabelled(flow, operator, args, kwargs, several(output)[1:])
     if not isinstance(weight, Tensor):
         flow.freeze(labels, "a normalisation without parameters runs over it")
         return [[labels], *rest]
     _couple_along(flow, labels, args[1:3], axis=1)
     if 1 < groups < labels.shape[1]:
-        parts = flow.facets(weight)[0].reshape(groups, -1)
-        flow.couple(parts, parts[:1])
+        flow.keep_even(flow.facets(weight)[0], groups)
     return [[labels], *rest]
 
 
 def _couple_along(flow: Flow, labels: Tensor, parameters: Sequence[Any], axis: int) -> None:
     shape = [-1 if other == axis else 1 for other in range(labels.dim())]
-    for parameter in parameters:
-        if isinstance(parameter, Tensor):
-            flow.couple(labels, core(flow.facets(parameter)[0]).view(shape))
+    facets = [core(flow.facets(p)[0]).view(shape) for p in parameters if isinstance(p, Tensor)]
+    if facets:
+        flow.couple(labels[None], torch.stack(facets))

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from stages.channels.flow import Facets, Flow
-from stages.channels.labels import NONE, compact, core, filled, merged, varying
+from stages.channels.flow import Facets, Flow, several
+from stages.channels.labels import NONE, compact, core, merged, varying
 from stages.channels.rules import rule, tensors_in
 
 VIEWS = ("view", "_unsafe_view", "reshape", "_reshape_alias")
@@ -27,12 +27,11 @@ def movement(
     """Apply the operator to the labels."""
     name = operator.overloadpacket.__name__.removesuffix("_")
     most = max(len(flow.facets(tensor)) for tensor in tensors_in(args[0]))
-    several = _several(output)
-    moved: list[Facets] = [[] for _ in (output if several else [output])]
+    moved: list[Facets] = [[] for _ in several(output)]
     for number in range(most):
         first = tree_map(partial(_facet, flow, number), args[0])
         result = _move(operator, first, args, kwargs, output)
-        for facets, facet in zip(moved, result if several else [result], strict=True):
+        for facets, facet in zip(moved, several(result), strict=True):
             facets.append(facet)
     if name in ("slice", "select", *SPLITS):
         for facet in (facet for part in moved for facet in part):
@@ -51,10 +50,6 @@ def movement(
     return moved
 
 
-def _several(output: Any) -> bool:
-    return isinstance(output, list | tuple)
-
-
 def _facet(flow: Flow, number: int, leaf: Any) -> Any:
     """The labels along one axis of a parameter, or the only ones of an activation."""
     if not isinstance(leaf, Tensor):
@@ -70,19 +65,15 @@ def _move(
     name, rest = operator.overloadpacket.__name__.removesuffix("_"), list(args[1:])
     if isinstance(first, Tensor) and first.numel() > core(first).numel() == 1:
         one = core(first).reshape(())
-        return (
-            [one.expand(o.shape) for o in output] if _several(output) else one.expand(output.shape)
-        )
+        return tree_map(lambda made: one.expand(made.shape), output)
     if name in COPIES:
         return core(first).clone().expand(first.shape)
     if name in VIEWS:  # labels need not lie in memory as the activation does
         return compact(first.reshape(output.shape))
-    if name in ("flip", "roll", "repeat", "im2col") and not varying(first, first.dim()):
-        return filled(output.shape, int(core(first).reshape(-1)[0])) if first.numel() else first
     if name == "im2col":
         return (operator((first + 3).double(), *rest).round().long() - 3).clamp(min=NONE)
-    if name in ("flip", "roll"):
-        return _rearranged(operator, first, rest)
+    if name in ("flip", "roll"):  # moving along an axis that is expanded changes nothing
+        return operator.overloadpacket(core(first), *rest).expand(first.shape)
     return operator.overloadpacket(first, *rest, **kwargs)
 
 
@@ -91,12 +82,6 @@ def narrowed(labels: Tensor, axes: Sequence[int]) -> Tensor:
     for axis in axes:
         labels = labels.narrow(axis, 0, min(1, labels.shape[axis]))
     return labels
-
-
-def _rearranged(operator: Any, labels: Tensor, rest: list[Any]) -> Tensor:
-    """Move along axes; moving along one that is expanded changes nothing."""
-    moved: Tensor = operator.overloadpacket(core(labels), *rest)
-    return moved.expand(labels.shape)
 
 
 @rule("copy")

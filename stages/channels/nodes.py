@@ -44,6 +44,7 @@ class Labelling:
         named = [*network.named_parameters(), *network.named_buffers()]
         self.names = {id(tensor): name for name, tensor in named if name in nodes.shapes}
         self._facets: dict[str, list[Tensor]] = {}
+        self._along: dict[tuple[str, int], Tensor] = {}
 
     def facets(self, tensor: Tensor) -> list[Tensor] | None:
         """Label every element of a tensor of the network with its node, once for each axis.
@@ -65,5 +66,8 @@ class Labelling:
 
     def along(self, name: str, axis: int) -> Tensor:
         """Return the nodes of what is left of an axis, (length,)."""
-        nodes, kept = self.nodes.along(name, axis), self.kept.get((name, axis))
-        return nodes if kept is None else nodes[torch.from_numpy(kept)]
+        if (name, axis) not in self._along:
+            nodes, kept = self.nodes.along(name, axis), self.kept.get((name, axis))
+            left = nodes if kept is None else nodes[torch.from_numpy(kept)]
+            self._along[name, axis] = left
+        return self._along[name, axis]

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from stages.channels.flow import Flow, View, trace
-from stages.channels.graph import Graph, Removed, kept_of, losses
+from stages.channels.graph import Graph, Lost, Removed, kept_of, losses
 from stages.channels.nodes import Labelling, Nodes
-from stages.channels.removal import remove_channels
+from stages.channels.removal import remove_indices
 from stages.channels.rules import rule_for
 from stages.channels.units import Components
 from stages.networks.reshape import replace_tensors
@@ -42,59 +42,60 @@ class Subject:
     network: nn.Module
     example: Tensor
     nodes: Nodes
-    shapes: dict[str, list[tuple[int, ...]]] = field(default_factory=dict)  # of outputs, by mode
-    constants: dict[str, list[tuple[object, ...]]] = field(default_factory=dict)
-    views: dict[str, list[View]] = field(default_factory=dict)
-    cuts: dict[str, list[NDArray[np.int64]]] = field(default_factory=dict)
+    whole: dict[str, Flow] = field(default_factory=dict)  # by mode
     repeats: dict[str, int] = field(default_factory=dict)  # of the example, if more than one
 
     def run(self, mode: str) -> Flow:
         """Trace the whole network, and remember what came of it."""
-        flow, self.shapes[mode] = self._trace(mode, Labelling(self.network, self.nodes))
-        self.constants[mode] = flow.constants
-        self.views[mode], self.cuts[mode] = flow.views, flow.cuts
-        return flow
+        self.whole[mode] = self._trace(mode, Labelling(self.network, self.nodes))
+        return self.whole[mode]
 
     def problem(self, graph: Graph, removed: Removed, parts: Components) -> Problem | None:
         """What goes wrong without the units `removed`, if anything."""
         whole = self.network.state_dict(keep_vars=True)
-        remove_channels(self.network, graph, removed)
+        lost = losses(graph, removed)
+        remove_indices(self.network, lost)
         try:
-            return self._problem_now(graph, removed, parts)
+            return self._problem_now(lost, parts)
         finally:
             replace_tensors(self.network, whole)
 
-    def _problem_now(self, graph: Graph, removed: Removed, parts: Components) -> Problem | None:
+    def _problem_now(self, lost: Lost, parts: Components) -> Problem | None:
         kept = {
             (tensor, axis): kept_of(self.nodes.shapes[tensor][axis], gone)
-            for tensor, axes in losses(graph, removed).items()
+            for tensor, axes in lost.items()
             for axis, gone in axes.items()
         }
         labelling = Labelling(self.network, self.nodes, kept)
-        for mode, shapes in self.shapes.items():
+        for mode, whole in self.whole.items():
             try:
-                flow, given = self._trace(mode, labelling)
+                flow = self._trace(mode, labelling)
             except Exception as problem:  # whatever a user's own forward pass may raise
                 return Problem(f"{BREAKS}: {told(problem)}", _tensors_near(problem, self.network))
-            if given != shapes:
-                wrong = next(
-                    pair for pair in zip(given, shapes, strict=False) if pair[0] != pair[1]
-                )
-                return Problem(f"{BREAKS}: the output is {wrong[0]}, not {wrong[1]}")
-            cuts = self.cuts[mode]
-            if flow.constants != self.constants[mode]:
-                return Problem(f"{MOVES}: it counts its channels")
-            if not _alike(self.views[mode], flow.views):
-                return Problem(f"{MOVES}: a view cuts channels elsewhere")
-            if len(flow.cuts) != len(cuts):
-                return Problem(f"{MOVES}: {OTHERS}")
-            strays = _strays(flow, cuts, parts)
-            if len(strays):
-                blamed = {self.nodes.axes[axis][0] for axis in self.nodes.axis_of(strays)}
-                return Problem(f"{MOVES}: {OTHERS}", blamed)
+            if found := self._difference(flow, whole, parts):
+                return found
         return None
 
-    def _trace(self, mode: str, labelling: Labelling) -> tuple[Flow, list[tuple[int, ...]]]:
+    def _difference(self, flow: Flow, whole: Flow, parts: Components) -> Problem | None:
+        """What a smaller network does otherwise than the whole one did."""
+        for given, wanted in zip(flow.outputs, whole.outputs, strict=False):
+            if given != wanted:
+                return Problem(f"{BREAKS}: the output is {given}, not {wanted}")
+        if len(flow.outputs) != len(whole.outputs):
+            return Problem(f"{BREAKS}: it gives {len(flow.outputs)} tensors")
+        if flow.constants != whole.constants:
+            return Problem(f"{MOVES}: it counts its channels")
+        if not _alike(whole.views, flow.views):
+            return Problem(f"{MOVES}: a view cuts channels elsewhere")
+        if len(flow.cuts) != len(whole.cuts):
+            return Problem(f"{MOVES}: {OTHERS}")
+        strays = _strays(flow, whole.cuts, parts)
+        if len(strays):
+            blamed = {self.nodes.axes[axis][0] for axis in self.nodes.axis_of(strays)}
+            return Problem(f"{MOVES}: {OTHERS}", blamed)
+        return None
+
+    def _trace(self, mode: str, labelling: Labelling) -> Flow:
         self.network.train(MODES[mode])
         inputs = torch.cat([self.example] * self.repeats.get(mode, 1))
         return trace(self.network, inputs, labelling, rule_for)

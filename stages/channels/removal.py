@@ -29,7 +29,11 @@ def count_after(shapes: Shapes, lost: Lost) -> int:
 
 def remove_channels(network: nn.Module, graph: Graph, removed: Removed) -> None:
     """Take the units `removed` out of `network`, in place; layers become smaller."""
-    lost = losses(graph, removed)
+    remove_indices(network, losses(graph, removed))
+
+
+def remove_indices(network: nn.Module, lost: Lost) -> None:
+    """Take indices of tensors' axes out of `network`, in place."""
     names = _first_names(network)
     state = network.state_dict()
     sliced = {}

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from stages.channels.flow import Facets, Flow, Rule
+from stages.channels.flow import Facets, Flow, Rule, several
 from stages.channels.labels import NONE, UNIFORM, filled
 
 RULES: dict[str, Rule] = {}
@@ -61,8 +61,7 @@ def unlabelled(
     flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
 ) -> list[Facets]:
     """Only the shape of the input matters."""
-    outputs = output if isinstance(output, list | tuple) else [output]
-    return [[filled(t.shape, NONE)] if isinstance(t, Tensor) else [] for t in outputs]
+    return [[filled(t.shape, NONE)] if isinstance(t, Tensor) else [] for t in several(output)]
 
 
 @rule("zeros", "ones", "full", "empty", "zeros_like", "ones_like", "empty_like", "full_like",

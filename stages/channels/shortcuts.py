@@ -92,15 +92,25 @@ def _two_in_place(x: Tensor, other: Tensor | float) -> Tensor:
     return x
 
 
+def _mean(x: Tensor, axes: Sequence[int] | None = None, kept: bool = False) -> Tensor:
+    if not axes or not x.is_floating_point():
+        wide: Tensor = aten.mean.dim(x, axes, kept)
+        return wide
+    return x.new_empty(_sizes_without(x, axes, kept))
+
+
 def _norm(
     x: Tensor, order: float = 2, axes: Sequence[int] | None = None, kept: bool = False
 ) -> Tensor:
     if not axes or not x.is_floating_point():
         wide: Tensor = aten.linalg_vector_norm.default(x, order, axes, kept)
         return wide
+    return x.new_empty(_sizes_without(x, axes, kept))
+
+
+def _sizes_without(x: Tensor, axes: Sequence[int], kept: bool) -> list[int]:
     over = {axis % x.dim() for axis in axes}
-    sizes = [1 if axis in over else n for axis, n in enumerate(x.shape) if kept or axis not in over]
-    return x.new_empty(sizes)
+    return [1 if axis in over else n for axis, n in enumerate(x.shape) if kept or axis not in over]
 
 
 SHORTCUTS: dict[Any, Callable[..., Any]] = {
@@ -108,6 +118,7 @@ SHORTCUTS: dict[Any, Callable[..., Any]] = {
     aten.native_layer_norm.default: _layer_norm,
     aten.addmm.default: _addmm,
     aten.convolution.default: _convolution,
+    aten.mean.dim: _mean,
     aten.linalg_vector_norm.default: _norm,
     **dict.fromkeys([aten.add.Tensor, aten.mul.Tensor, aten.sub.Tensor], _two),
     **dict.fromkeys([aten.add_.Tensor, aten.mul_.Tensor], _two_in_place),

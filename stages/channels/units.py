@@ -8,7 +8,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from stages.channels.flow import Flow
-from stages.channels.graph import FOLLOWS, MAKES, READS, Frozen, Group, Slice
+from stages.channels.graph import FOLLOWS, MAKES, READS, Frozen, Group, Slice, layer_of
 from stages.channels.nodes import Nodes
 
 Numbers = NDArray[np.int64]
@@ -102,7 +102,7 @@ def _group(nodes: Nodes, parts: Components, rows: Numbers, taken: dict[str, int]
     """A group of units, (units, nodes each); it is named after the layer that makes it."""
     axes = nodes.axis_of(rows[0])
     maker = nodes.axes[axes[np.argmin(parts.made_at[rows[0]])]][0]
-    layer = maker.rpartition(".")[0] or maker
+    layer = layer_of(maker)
     taken[layer] = taken.get(layer, 0) + 1
     slices = []
     for number in sorted(set(axes.tolist()), key=lambda number: nodes.axes[number]):

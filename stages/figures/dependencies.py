@@ -10,6 +10,8 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from stages.channels.graph import layer_of
+
 ROLES = {"makes": "#1b7f5c", "reads": "#7fb3d5", "follows": "#c77d0a", "frozen": "#b0b0b0"}
 
 
@@ -24,11 +26,11 @@ def dependency_figure(graph: Mapping[str, Any]) -> Figure:
     codes = np.zeros((len(layers), len(groups) + 1))
     for column, group in enumerate(groups):
         for part in group["slices"]:
-            row = layers.index(_layer(part["tensor"]))
+            row = layers.index(layer_of(part["tensor"]))
             code = 1 + list(ROLES).index(part["role"])
             codes[row, column] = min(code, codes[row, column] or code)
     for frozen in graph["frozen"]:
-        codes[layers.index(_layer(frozen["tensor"])), -1] = len(ROLES)
+        codes[layers.index(layer_of(frozen["tensor"])), -1] = len(ROLES)
     size = (3.5 + 0.36 * len(groups), 1.8 + 0.28 * len(layers))
     figure, axes = plt.subplots(figsize=size)
     names = [f"{group['name']} ({group['units']})" for group in groups] + ["frozen"]
@@ -43,7 +45,3 @@ def dependency_figure(graph: Mapping[str, Any]) -> Figure:
     handles = [Patch(color=colour, label=role) for role, colour in ROLES.items()]
     axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1, 1), fontsize=8)
     return figure
-
-
-def _layer(tensor: str) -> str:
-    return str(tensor).rpartition(".")[0] or tensor

@@ -31,7 +31,7 @@ class About:
     example_shape: tuple[int, ...]
     stages: tuple[str, ...] = ()
     iterations: int = 0
-    removed: Mapping[str, list[list[int]]] = field(default_factory=dict)
+    removed: Mapping[str, str] = field(default_factory=dict)
 
     def after(self, stage: str, iterations: int = 0) -> "About":
         """The same once `stage` has run, with so many iterations of training."""

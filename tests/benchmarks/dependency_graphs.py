@@ -25,6 +25,7 @@ from stages.channels.dependencies import build_graph
 from stages.channels.graph import Graph, Removed
 from stages.channels.masking import masking_error
 from stages.channels.removal import remove_channels
+from stages.measuring.cost import count_parameters
 from tests.benchmarks.networks import FAMILIES, example_for, make, tables
 from tests.benchmarks.torch_pruning_graph import prune_half, reference_groups
 
@@ -76,10 +77,6 @@ def half_of(graph: Graph) -> Removed:
     return {g.name: generator.permutation(g.units)[: g.units // 2] for g in graph.groups}
 
 
-def count(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
 def ours(network: nn.Module, example: Tensor) -> Measured:
     start = time.perf_counter()
     graph = build_graph(network, tuple(example.shape))
@@ -87,18 +84,18 @@ def ours(network: nn.Module, example: Tensor) -> Measured:
     sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
     tensors = {part.tensor for group in graph.groups for part in group.slices}
     error = masking_error(network, example, graph, half)
-    before = count(network)
+    before = count_parameters(network)
     remove_channels(network, graph, half)
     owned = sum(sizes.get(tensor, 0) for tensor in tensors) / before
-    return Measured(len(graph.groups), owned, 1 - count(network) / before, error, taken)
+    return Measured(len(graph.groups), owned, 1 - count_parameters(network) / before, error, taken)
 
 
 def theirs(network: nn.Module, example: Tensor) -> Measured:
     start = time.perf_counter()
     groups, owned = reference_groups(network, example)
-    taken, before = time.perf_counter() - start, count(network)
+    taken, before = time.perf_counter() - start, count_parameters(network)
     error = prune_half(network, example)
-    return Measured(groups, owned / before, 1 - count(network) / before, error, taken)
+    return Measured(groups, owned / before, 1 - count_parameters(network) / before, error, taken)
 
 
 def measured(measure: Callable[[nn.Module, Tensor], Measured], name: str, limit: int) -> Measured:

@@ -18,6 +18,7 @@ from stages.channels.graph import Graph, Removed, losses
 from stages.channels.masking import kept_statistics, mask_channels, masking_error, relative_error
 from stages.channels.removal import remove_channels
 from stages.channels.running import tensors_of
+from stages.measuring.cost import count_parameters
 from tests.benchmarks.networks import FAMILIES, example_for, make, tables
 from tests.channels.cases import some_units
 
@@ -40,8 +41,7 @@ def control(network: nn.Module, example: Tensor, graph: Graph, removed: Removed)
 def share_removed(network: nn.Module, graph: Graph, removed: Removed) -> float:
     small = copy.deepcopy(network)
     remove_channels(small, graph, removed)
-    left, whole = (sum(p.numel() for p in n.parameters()) for n in (small, network))
-    return 1 - left / whole
+    return 1 - count_parameters(small) / count_parameters(network)
 
 
 def row(name: str) -> tuple[bool, str]:
