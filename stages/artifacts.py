@@ -12,6 +12,8 @@ from typing import Any
 from stages.errors import UserError
 
 PREPARED = Path("data/prepared")
+SEQUENCES = Path("data/sequences")
+CODED = Path("data/coded")
 
 DENSE_MODEL = Path("models/dense")
 GRAPH = Path("models/graph.json")
@@ -29,6 +31,7 @@ CHANNELS_TABLE = Path("metrics/channels.csv")
 SUMMARY = Path("metrics/summary.json")
 TEST_TABLE = Path("metrics/test.csv")
 EXAMPLES = Path("metrics/examples")
+CODEC = Path("metrics/codec")
 FIGURES = Path("metrics/figures")
 REPORT = Path("metrics/report.html")
 TRACKED_RUN = Path("metrics/mlflow_run.json")
@@ -39,6 +42,9 @@ SELECTION = "selection.json"  # inside the folder of the selected model
 ORDER = "order.safetensors"  # inside a score's folder: the order in which it removes weights
 ONNX = "network.onnx"  # inside the folder of the quantised model
 DESCRIPTION = "prepared.json"  # inside the folder of prepared data: what they are
+POINTS = "points.csv"  # inside the folder of codecs: rate and quality of every stream and filter
+DELTAS = "deltas.csv"  # ... and what filters gain on bicubic
+CROPS = "crops"
 NONE = "none.json"  # alone in a folder: why nothing was made
 
 
@@ -60,6 +66,11 @@ def unrecovered_path(step: str) -> Path:
 def control_path(control: str) -> Path:
     """Where a control model is; its folder says so when it was not trained."""
     return Path("models/controls") / control
+
+
+def coded_path(qp: int) -> Path:
+    """Where the streams of a QP are."""
+    return CODED / f"qp{qp}"
 
 
 def order_path(score: str) -> Path:

@@ -8,6 +8,8 @@ from stages import artifacts
 from stages.errors import run_stage
 from stages.figures import report
 from stages.figures.channels import channels_figure
+from stages.figures.codec_report import DIFFERENCES, codec_lead, delta_table, standard_table
+from stages.figures.codecs import codec_drawings
 from stages.figures.curves import curves_figure, curves_from
 from stages.figures.dependencies import dependency_figure
 from stages.figures.quality import quality_figure
@@ -44,12 +46,13 @@ def main() -> None:
         "Channels removed": _channel_drawings(results),
         "Single weights removed": _weight_drawings(results),
         "Models on the test part": results.task.draw(results.rows, artifacts.EXAMPLES),
+        "Behind real codecs": _codec_drawings(),
     }
     with artifacts.fresh_folder(artifacts.FIGURES) as folder:
         for drawings in sections.values():
             for name, drawing in drawings.items():
                 save(drawing.figure, folder / f"{name}.png")
-    parts = [*_leads(results), *_tables(results), *_pictures(sections)]
+    parts = [*_leads(results), *_tables(results), *_codec_tables(), *_pictures(sections)]
     with artifacts.fresh_file(artifacts.REPORT) as partial:
         partial.write_text(report.report_page(parts), encoding="utf-8")
     print(f"figures: {artifacts.FIGURES}; report: {artifacts.REPORT}")
@@ -123,6 +126,29 @@ def _weight_drawings(results: Results) -> Drawings:
             f"How sparse each layer became. {decision['layers']}",
         ),
     }
+
+
+def _codec_drawings() -> Drawings:
+    if artifacts.why_nothing(artifacts.CODEC):
+        return {}
+    points, deltas = (
+        artifacts.read_csv(artifacts.CODEC / name) for name in (artifacts.POINTS, artifacts.DELTAS)
+    )
+    return codec_drawings(points, deltas, artifacts.CODEC / artifacts.CROPS)
+
+
+def _codec_tables() -> list[str]:
+    if artifacts.why_nothing(artifacts.CODEC):
+        return []
+    deltas = artifacts.read_csv(artifacts.CODEC / artifacts.DELTAS)
+    return [
+        report.heading("Behind real codecs: BD-rate against bicubic"),
+        report.paragraph(codec_lead(deltas)),
+        report.table(*standard_table(deltas)),
+        report.paragraph(DIFFERENCES),
+        report.heading("... by sequence"),
+        report.table(*delta_table(deltas)),
+    ]
 
 
 def _leads(results: Results) -> list[str]:

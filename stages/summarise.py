@@ -18,6 +18,7 @@ from stages.measuring.cost import (
     saved_bytes,
     zipped_bytes,
 )
+from stages.measuring.rate_distortion import MEAN, mean_of
 from stages.networks.saved import WEIGHTS, load_network
 from stages.settings import CONTROLS, load_settings
 from stages.tasks.choose import task_of
@@ -79,10 +80,24 @@ def _summary(task: Task, models: Mapping[str, Mapping[str, Any]]) -> dict[str, A
         f"gained_{name}": quality.loss(pruned[name], baseline[name]),
         **models,
     }
+    if not artifacts.why_nothing(artifacts.CODEC):
+        summary |= _rates()
     if SPARSE in models:
         decision = artifacts.read_json(artifacts.TRADEOFF)
         summary[SPARSE] = {k: decision[k] for k in ("score", "sparsity")} | dict(models[SPARSE])
     return summary
+
+
+def _rates() -> dict[str, float | None]:
+    """BD-rate against bicubic, mean over sequences, codecs and modes; what pruning cost of it."""
+    rows = artifacts.read_csv(artifacts.CODEC / artifacts.DELTAS)
+    means = [row for row in rows if row["sequence"] == MEAN]
+    dense, pruned = (
+        mean_of([float(r["bd_rate"]) if r["bd_rate"] else None for r in means if r["filter"] == n])
+        for n in ("dense", "pruned")
+    )
+    cost = None if dense is None or pruned is None else pruned - dense
+    return {"bd_rate_dense": dense, "bd_rate_pruned": pruned, "bd_rate_cost": cost}
 
 
 def _means(task: Task, rows: Sequence[Mapping[str, Any]], model: str) -> dict[str, Any]:

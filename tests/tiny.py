@@ -5,6 +5,12 @@ from typing import Any
 TINY: dict[str, Any] = {
     "task": "upsampling",
     "data.upsampling.source": "folder",
+    "data.upsampling.coded": {"codec": "hevc", "qps": [37], "clean": True},
+    "data.upsampling.sequence_frames": 2,
+    "codec.codecs": ["hevc"],
+    "codec.modes": ["low_delay"],
+    "codec.qps": [22, 27, 32, 37],
+    "codec.vmaf": False,
     "network.upsampling.factory": "espcn",
     "network.upsampling.arguments": {"width": 8, "scale": 2},
     "batches.upsampling.size": 2,

@@ -1,11 +1,15 @@
 """`params.yaml` as frozen, typed settings: parsed once, unknown keys refused."""
 
+from stages.settings.codec import Codec
 from stages.settings.data import (
     ClassificationBatches,
     ClassificationData,
+    Coded,
     Pictures,
     Radio,
     UpsamplingBatches,
+    UpsamplingData,
+    Video,
 )
 from stages.settings.pruning import DENSE, Criterion
 from stages.settings.reading import load_settings
@@ -24,6 +28,8 @@ __all__ = [
     "ByTask",
     "ClassificationBatches",
     "ClassificationData",
+    "Codec",
+    "Coded",
     "Criterion",
     "Network",
     "PerTask",
@@ -36,5 +42,7 @@ __all__ = [
     "Tradeoff",
     "Training",
     "UpsamplingBatches",
+    "UpsamplingData",
+    "Video",
     "load_settings",
 ]

@@ -3,9 +3,20 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from stages.settings.section import AnyCount, ByTask, Count, NotNegative, Section, Share
+from stages.settings.section import (
+    QP,
+    AnyCount,
+    ByTask,
+    CodecName,
+    Count,
+    NotNegative,
+    Positive,
+    Section,
+    Share,
+    all_differ,
+)
 
 
 class Parts(Section):
@@ -21,12 +32,50 @@ class Parts(Section):
         return self
 
 
-class UpsamplingData(Parts):
-    """Pictures and how low-resolution versions are made of them."""
+class RawVideo(Section):
+    """What a `.yuv` file does not say: width and height, bits a sample (4:2:0), frames a second."""
 
-    source: Literal["photographs", "folder"]
+    size: tuple[Count, Count]
+    bits: Literal[8, 10]
+    rate: Positive
+
+
+class Video(Section):
+    """Which frames of a video are used: `count` from `first` on (none: to the end), of which one
+    in `stride` becomes a picture."""
+
+    first: AnyCount
+    count: Count | None
+    stride: Count
+    raw: RawVideo | None
+
+
+class Coded(Section):
+    """Low-resolution versions as a decoder hands them over, one a QP, beside the clean one."""
+
+    codec: CodecName
+    qps: Annotated[tuple[QP, ...], AfterValidator(all_differ)]
+    clean: bool
+
+    @model_validator(mode="after")
+    def _leave_something(self) -> Self:
+        if not (self.qps or self.clean):
+            raise ValueError("clean: without qps, clean versions are all there is: set it true")
+        return self
+
+
+class UpsamplingData(Parts):
+    """Pictures or video, and how low-resolution versions are made of them.
+
+    `sequence_frames` is how long test sequences are, at most.
+    """
+
+    source: Literal["photographs", "folder", "video"]
     scale: Literal[2, 3, 4]
     filter: Literal["bicubic", "lanczos", "bilinear", "box"]
+    coded: Coded
+    sequence_frames: Count
+    video: Video
 
 
 Decibels = Annotated[float, Field(ge=-100, le=100)]

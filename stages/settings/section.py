@@ -13,7 +13,17 @@ AnyCount = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 
+CodecName = Literal["hevc", "vvc"]
+QP = Annotated[int, Field(ge=1, le=51)]
+
 T = TypeVar("T")
+
+
+def all_differ(values: tuple[T, ...]) -> tuple[T, ...]:
+    """Refuse a list that names something twice."""
+    if len(set(values)) < len(values):
+        raise ValueError("names one of them twice")
+    return values
 
 
 class Section(BaseModel):

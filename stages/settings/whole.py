@@ -4,6 +4,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import Field
 
+from stages.settings.codec import Codec
 from stages.settings.data import Batches, Data, Evaluation
 from stages.settings.pruning import Criterion, Pruning
 from stages.settings.section import AnyCount, PerTask, Section, TaskName
@@ -43,6 +44,7 @@ class Settings(Section):
     sweep: PerTask[Sweep]
     tradeoff: PerTask[Tradeoff]
     evaluation: Evaluation
+    codec: Codec
     controls: Controls
     tracking: Tracking
 

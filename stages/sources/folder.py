@@ -36,16 +36,16 @@ def folder_pictures(
 
 
 def split_names(
-    names: list[str], validation: float, test: float, seed: int
+    names: list[str], validation: float, test: float, seed: int, what: str = "pictures"
 ) -> dict[str, list[str]]:
-    """Split names at random by `seed`; every part gets at least one.
+    """Split names at random by `seed`; every part gets at least one. `what` they are of.
 
     Raises:
         UserError: if there are fewer than three names.
     """
     if len(names) < len(PARTS):
         raise UserError(
-            f"too few pictures ({len(names)}): train, validation and test need one each, at least"
+            f"too few {what} ({len(names)}): train, validation and test need one each, at least"
         )
     shuffled = sorted(names)
     random.Random(seed).shuffle(shuffled)
@@ -84,9 +84,10 @@ def _read(root: Path, name: str) -> Picture:
     label = Path(name).with_suffix("").as_posix().replace("/", "_")
     if not _holds_pairs(root):
         luma, bits = read_luma(root / name)
-        return Picture(label, luma, bits)
+        return Picture(label, luma, bits, path=root / name)
     low_path = root / "low" / name
     if not low_path.is_file():
         raise UserError(f"picture {root / 'high' / name} has no partner {low_path}")
-    (high, bits), (low, low_bits) = read_luma(root / "high" / name), read_luma(low_path)
-    return Picture(label, high, max(bits, low_bits), low)
+    high_path = root / "high" / name
+    (high, bits), (low, low_bits) = read_luma(high_path), read_luma(low_path)
+    return Picture(label, high, max(bits, low_bits), low, path=high_path)

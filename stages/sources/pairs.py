@@ -6,16 +6,19 @@ from stages.errors import UserError
 from stages.sources.pictures import SMALLEST_SIDE, Picture, on_grid, resize
 
 
-def as_pair(picture: Picture, scale: int, kernel: str) -> Picture:
+def as_pair(picture: Picture, scale: int, kernel: str, even: bool = False) -> Picture:
     """Return the picture with height and width cut to multiples of `scale`, and its `low` version.
 
-    A given low-resolution version is kept; otherwise it is made with the filter `kernel` and
-    rounded to the picture's bits, as a decoder would hand it over.
+    With `even`, the sides of `low` are even, so that it can be coded as 4:2:0. A given
+    low-resolution version is kept; otherwise it is made with the filter `kernel` and rounded to the
+    picture's bits, as a decoder would hand it over.
 
     Raises:
         UserError: if the picture is too small, or a given pair's sizes do not fit `scale`.
     """
     height, width = (side // scale for side in picture.high.shape)
+    if even:
+        height, width = height // 2 * 2, width // 2 * 2
     if min(height, width) < SMALLEST_SIDE:
         raise UserError(
             f"picture {picture.name} is too small ({_size(picture.high.shape)}): "
@@ -27,7 +30,8 @@ def as_pair(picture: Picture, scale: int, kernel: str) -> Picture:
                 f"pair {picture.name}: high is {_size(picture.high.shape)}, which is not "
                 f"{scale} times low ({_size(picture.low.shape)}); see data.upsampling.scale"
             )
-        return picture
+        high, low = picture.high[: height * scale, : width * scale], picture.low[:height, :width]
+        return replace(picture, high=high, low=low)
     high = picture.high[: height * scale, : width * scale]
     low = on_grid(resize(high, height, width, kernel), picture.bits)
     return replace(picture, high=high, low=low)

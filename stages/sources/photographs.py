@@ -47,4 +47,4 @@ def _read(path: Path) -> Picture:
     if path.suffix == ".jpg":
         height, width = luma.shape
         luma = on_grid(resize(luma, height // 2, width // 2, "box"), bits)
-    return Picture(path.stem, luma, bits)
+    return Picture(path.stem, luma, bits, path=path)

@@ -17,6 +17,7 @@ from stages.errors import UserError
 Luma = NDArray[np.float32]
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
+CLEAN = "clean"  # a low-resolution version that was not coded
 SMALLEST_SIDE = 16  # of a low-resolution picture: below, borders dominate its PSNR
 
 FILTERS = {
@@ -32,12 +33,17 @@ _BGR_TO_LUMA = np.array([0.114, 0.587, 0.299])
 
 @dataclass(frozen=True)
 class Picture:
-    """Luma, (height, width) in [0, 1] on a grid of `bits` bits, and `low` if it has one."""
+    """Luma, (height, width) in [0, 1] on a grid of `bits` bits, and `low` if it has one.
+
+    `coding` says whether `low` is clean or how it was coded, `path` where the picture was read.
+    """
 
     name: str
     high: Luma
     bits: int
     low: Luma | None = None
+    coding: str = CLEAN
+    path: Path | None = None
 
 
 def read_luma(path: Path) -> tuple[Luma, int]:
@@ -65,6 +71,16 @@ def read_pixels(path: Path, channels: int | None) -> NDArray[np.uint8]:
     if pixels.dtype != np.uint8:
         raise UserError(f"picture {path} holds {pixels.dtype}: give 8 bits a channel")
     return pixels if pixels.ndim == 2 else np.ascontiguousarray(pixels[:, :, 2::-1])
+
+
+def read_colours(path: Path) -> NDArray[np.uint8]:
+    """Read a picture of any depth as (H, W, 3) red, green, blue of 8 bits.
+
+    Raises:
+        UserError: if it cannot be decoded.
+    """
+    pixels: NDArray[np.uint8] = _decode_file(path, cv2.IMREAD_COLOR)
+    return np.ascontiguousarray(pixels[:, :, ::-1])
 
 
 def write_pixels(path: Path, pixels: NDArray[np.uint8]) -> None:

@@ -1,7 +1,6 @@
 """The prepared data set on disk: grey PNG pairs by part, and a description."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,35 +10,42 @@ from stages.sources.pictures import Picture, read_luma, write_luma
 
 
 def write_pairs(
-    folder: Path, parts: Mapping[str, Sequence[Picture]], about: Mapping[str, Any]
-) -> None:
-    """Write `PART/high/NAME.png` and `PART/low/NAME.png`, and what they are.
+    folder: Path, parts: Mapping[str, Iterable[Picture]], about: Mapping[str, Any]
+) -> dict[str, int]:
+    """Write `PART/high/NAME.png` once, `PART/low/CODING/NAME.png`, and what they are.
+
+    Returns how many pairs each part has. Pictures are taken one by one.
 
     Raises:
-        UserError: if two pictures of a part would get the same name.
+        UserError: if two pairs of a part would get the same name.
     """
+    told: dict[str, dict[str, Any]] = {}
     for part, pictures in parts.items():
-        names = Counter(picture.name for picture in pictures)
-        twice = [name for name, count in names.items() if count > 1]
-        if twice:
-            raise UserError(f"several pictures of {part} are called {twice[0]}: rename one")
+        told[part] = {}
         for picture in pictures:
-            assert picture.low is not None
-            write_luma(folder / part / "high" / f"{picture.name}.png", picture.high, picture.bits)
-            write_luma(folder / part / "low" / f"{picture.name}.png", picture.low, picture.bits)
-    sizes = {
-        part: {p.name: {"size": list(p.high.shape), "bits": p.bits} for p in pictures}
-        for part, pictures in parts.items()
-    }
-    write_json(folder / DESCRIPTION, {"schema": 1, **about, "parts": sizes})
+            _write(folder / part, picture, told[part])
+    write_json(folder / DESCRIPTION, {"schema": 2, **about, "parts": told})
+    return {part: sum(len(one["bits"]) for one in pairs.values()) for part, pairs in told.items()}
+
+
+def _write(folder: Path, picture: Picture, told: dict[str, Any]) -> None:
+    assert picture.low is not None
+    if picture.name not in told:
+        write_luma(folder / "high" / f"{picture.name}.png", picture.high, picture.bits)
+        told[picture.name] = {"size": list(picture.high.shape), "bits": {}}
+    if picture.coding in told[picture.name]["bits"]:
+        raise UserError(f"several pictures of {folder.name} are called {picture.name}: rename one")
+    told[picture.name]["bits"][picture.coding] = picture.bits
+    write_luma(folder / "low" / picture.coding / f"{picture.name}.png", picture.low, picture.bits)
 
 
 def read_pairs(folder: Path, part: str) -> list[Picture]:
-    """Read the pairs of one part, in the order of their names."""
+    """Read the pairs of one part, by name and coding; those of one name share their target."""
     described = read_json(folder / DESCRIPTION)["parts"][part]
     pairs = []
     for name in sorted(described):
-        high, bits = read_luma(folder / part / "high" / f"{name}.png")
-        low, _ = read_luma(folder / part / "low" / f"{name}.png")
-        pairs.append(Picture(name, high, bits, low))
+        high, _ = read_luma(folder / part / "high" / f"{name}.png")
+        for coding, bits in described[name]["bits"].items():
+            low, _ = read_luma(folder / part / "low" / coding / f"{name}.png")
+            pairs.append(Picture(name, high, bits, low, coding))
     return pairs

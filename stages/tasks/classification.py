@@ -37,6 +37,7 @@ class Classification:
     metrics = ("accuracy",)
     free_axes = (0,)
     new_head = True
+    video = None
 
     def __init__(self, settings: Settings):
         self.seed = settings.seed

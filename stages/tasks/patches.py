@@ -40,7 +40,7 @@ class PatchSamples(Dataset[tuple[Tensor, Tensor]]):
                     f"resolution, and batches.upsampling.patch is {batches.patch}"
                 )
         weights = [
-            detail(_low(pair), batches.patch)
+            _detail_of_target(pair, batches.patch)
             if batches.choose == "detail"
             else np.ones(_places(pair, batches.patch))
             for pair in pairs
@@ -68,6 +68,12 @@ class PatchSamples(Dataset[tuple[Tensor, Tensor]]):
         if self.batches.noise > 0:
             low = np.clip(low + self.batches.noise * rng.standard_normal(low.shape), 0, 1)
         return _tensor(low), _tensor(high)
+
+
+def _detail_of_target(pair: Picture, patch: int) -> NDArray[np.float64]:
+    """Detail of the target of every low-resolution patch: the same however that was coded."""
+    scale = pair.high.shape[0] // _low(pair).shape[0]
+    return detail(pair.high, scale * patch)[::scale, ::scale]
 
 
 def detail(low: Luma, patch: int) -> NDArray[np.float64]:

@@ -11,6 +11,8 @@ from torch.utils.data import Dataset
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from stages.tasks.behind_codecs import BehindCodecs
+
 Sample = tuple[Tensor, Tensor]  # what a network takes, and what it should give
 Rows = Sequence[Mapping[str, Any]]
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]  # head and rows
@@ -75,6 +77,8 @@ class Task(Protocol):
     new_head: bool  # whether starting weights may have a last layer of another size
     batch_size: int
     frames: Frames
+
+    video: "BehindCodecs | None"  # where outputs are frames of video
 
     @property
     def example_shape(self) -> tuple[int, ...]:

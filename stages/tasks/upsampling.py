@@ -11,11 +11,9 @@ from torch import Tensor, nn
 
 from stages import artifacts
 from stages.settings import Settings
-from stages.sources.folder import folder_pictures
-from stages.sources.pairs import as_pair
-from stages.sources.photographs import photographs
-from stages.sources.pictures import Luma, Picture, on_grid, resize
+from stages.sources.pictures import CLEAN, Luma, Picture, on_grid, resize
 from stages.sources.prepared import read_pairs, write_pairs
+from stages.tasks.behind_codecs import BehindCodecs
 from stages.tasks.crops import write_crops
 from stages.tasks.fit import refuse_misfit
 from stages.tasks.patches import PatchSamples
@@ -37,8 +35,8 @@ class Upsampling:
     example_shape: tuple[int, ...] = (1, 1, 16, 16)
 
     def __init__(self, settings: Settings):
-        self.seed = settings.seed
-        self.data, self.folder = settings.data.upsampling, settings.data.folder
+        self.seed, self.data = settings.seed, settings.data.upsampling
+        self.video = BehindCodecs(settings)
         self.batches = settings.batches.upsampling
         self.batch_size = self.batches.size
         asked = settings.evaluation.upsampling
@@ -51,17 +49,10 @@ class Upsampling:
 
     def prepare(self, folder: Path) -> str:
         data = self.data
-        if data.source == "photographs":
-            source = photographs()
-        else:
-            source = folder_pictures(self.folder, data.validation, data.test, self.seed)
-        parts = {
-            part: [as_pair(picture, data.scale, data.filter) for picture in pictures]
-            for part, pictures in source.items()
-        }
-        write_pairs(folder, parts, {"scale": data.scale, "filter": data.filter})
-        counts = ", ".join(f"{len(pictures)} {part}" for part, pictures in parts.items())
-        return f"{counts} pictures, made {data.scale} times smaller by {data.filter}"
+        about = data.model_dump(mode="json", include={"scale", "filter", "coded"})
+        counts = write_pairs(folder, self.video.material.pairs(), about)
+        told = ", ".join(f"{count} {part}" for part, count in counts.items())
+        return f"{told} pairs, made {data.scale} times smaller by {data.filter}"
 
     def check(self, network: nn.Module) -> None:
         shape, scale = self.example_shape, self.data.scale
@@ -92,12 +83,15 @@ class Upsampling:
             for name, luma in made.items():
                 psnr = psnr_db(luma, pair.high, border=self.data.scale)
                 similarity = ssim(luma, pair.high, border=self.data.scale)
-                rows.append({"model": name, "item": pair.name, "psnr_db": psnr, "ssim": similarity})
+                row = {"model": name, "item": pair.name, "coding": pair.coding}
+                rows.append({**row, "psnr_db": psnr, "ssim": similarity})
         return rows
 
     def show(self, networks: Mapping[str, nn.Module], folder: Path) -> None:
-        """Write the crop of every test picture where the original has most detail."""
+        """Write the crop of every clean test picture where the original has most detail."""
         for pair in read_pairs(artifacts.PREPARED, "test"):
+            if pair.coding != CLEAN and self.data.coded.clean:
+                continue
             made = {self.baseline_name: self.upsample_baseline(pair)}
             made |= {name: self.upsample(network, pair) for name, network in networks.items()}
             write_crops(folder, pair, made | {"original": pair.high})
@@ -114,7 +108,13 @@ class Upsampling:
         return {"crops": Drawing(crops_figure(examples, columns, notes), caption)}
 
     def tables(self, rows: Rows) -> dict[str, Table]:
-        return {}
+        """Mean quality of every model by how the low-resolution pictures were coded."""
+        codings, models = (list(dict.fromkeys(row[k] for row in rows)) for k in ("coding", "model"))
+        if len(codings) < 2:
+            return {}
+        values = {(m, c): _mean_of(rows, m, c, self.quality.name) for m in models for c in codings}
+        table = [[m, *(self.quality.number(values[m, c]) for c in codings)] for m in models]
+        return {f"{self.quality.label} on the test part by coding": (["model", *codings], table)}
 
     def upsample(self, network: nn.Module, pair: Picture) -> Luma:
         """What `network` makes of a pair's low-resolution luma, rounded to the pair's bits."""
@@ -141,3 +141,8 @@ class Upsampling:
             for luma, pair in zip(made, self._validation, strict=True)
         ]
         return float(np.mean(values))
+
+
+def _mean_of(rows: Rows, model: str, coding: str, metric: str) -> float:
+    of_both = [float(r[metric]) for r in rows if (r["model"], r["coding"]) == (model, coding)]
+    return sum(of_both) / len(of_both)

@@ -108,6 +108,6 @@ def make_project(folder: Path) -> Project:
 def _write_pictures(folder: Path) -> None:
     rng = np.random.default_rng(0)
     for number in range(4):
-        picture = cv2.GaussianBlur(rng.random((48, 64)), (0, 0), 1.5)
+        picture = cv2.GaussianBlur(rng.random((132, 144)), (0, 0), 1.5)
         picture = cv2.normalize(picture, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
         cv2.imwrite(str(folder / f"p{number}.png"), picture)

@@ -6,7 +6,7 @@ from tests.pipeline.project import Project, Ran
 
 pytestmark = pytest.mark.slow
 
-END = {"select", "control@longer", "control@scratch", "summarise", "plot", "track"}
+END = {"select", "codec", "control@longer", "control@scratch", "summarise", "plot", "track"}
 # `select` gives the same model when only figures of other steps change, and then this may stay.
 MAY_STAY = {"control@longer", "control@scratch"}
 
@@ -65,6 +65,11 @@ def test_recovery_reruns_from_the_first_recovery_on(project: Project) -> None:
     project.edit(recovery__upsampling__learning_rate=0.002)
     first = step("step1", "recover", "evaluate")
     assert_reran(project.repro(), first | step("step2", *ALL) | END)
+
+
+def test_a_qp_encodes_at_that_qp_alone(project: Project) -> None:
+    project.edit(codec__qps=[22, 27, 32, 41])
+    assert_reran(project.repro(), {"encode@41", "codec", "summarise", "plot", "track"})
 
 
 def test_criterion_that_gives_the_same_verdicts_trains_nothing(project: Project) -> None:

@@ -1,0 +1,35 @@
+"""Judge up-sampling filters behind real codecs: rate, Y-PSNR, VMAF, and deltas against bicubic."""
+
+from stages import artifacts
+from stages.errors import run_stage
+from stages.measuring.rate_distortion import deltas
+from stages.networks.saved import load_network
+from stages.settings import load_settings
+from stages.tasks.choose import task_of
+from stages.training.device import device_for
+
+
+def main() -> None:
+    """Write tables and crops; only a note where there is no video."""
+    if reason := artifacts.why_nothing(artifacts.SEQUENCES):
+        artifacts.write_nothing(artifacts.CODEC, reason)
+        print(f"nothing to judge: {reason}")
+        return
+    settings = load_settings()
+    video, device = task_of(settings).video, device_for(settings.training)
+    assert video is not None
+    folders = {"dense": artifacts.DENSE_MODEL, "pruned": artifacts.SELECTED_MODEL}
+    networks = {name: load_network(path)[0].to(device) for name, path in folders.items()}
+    with artifacts.fresh_folder(artifacts.CODEC) as folder:
+        crops = folder / artifacts.CROPS
+        rows = video.measure(networks, artifacts.SEQUENCES, artifacts.CODED, crops)
+        artifacts.write_csv(folder / artifacts.POINTS, rows)
+        found = deltas(rows)
+        artifacts.write_csv(folder / artifacts.DELTAS, found)
+    for row in found:
+        if row["sequence"] == "mean" and row["filter"] in networks:
+            print(f"{row['codec']} {row['mode']}: {row['filter']} BD-rate {row['bd_rate']:+.4f}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,89 @@
+"""Figures of filters behind real codecs: rate-distortion curves, and deltas against bicubic."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from stages.figures.crops import crops_figure
+from stages.figures.theme import BASELINE, DENSE, PRUNED, SPARSE
+from stages.measuring.rate_distortion import MEAN, curves
+from stages.tasks.task import Drawing, Rows
+
+COLOURS = {"bicubic": BASELINE, "lanczos": SPARSE, "dense": DENSE, "pruned": PRUNED}
+SHOWN = ("bicubic", "dense", "pruned", "original")
+
+
+def codec_drawings(points: Rows, deltas: Rows, crops: Path) -> dict[str, Drawing]:
+    """All figures, of a row a stream and filter, a row a delta, and crops of decoded frames."""
+    codecs = list(dict.fromkeys(str(row["codec"]) for row in points))
+    drawings = {
+        f"rate_{codec}": Drawing(
+            rate_figure(points, codec),
+            f"Y-PSNR against rate behind {codec.upper()}, a row a sequence, a column a mode.",
+        )
+        for codec in codecs
+    }
+    drawings["bd_rate"] = Drawing(
+        delta_figure(deltas),
+        "BD-rate (Y-PSNR) against bicubic, mean of the sequences: lower is better.",
+    )
+    drawings["coded_crops"] = Drawing(
+        crops_figure(crops, SHOWN, {}),
+        "Details of decoded frames at a low rate, as each filter enlarges them.",
+    )
+    return drawings
+
+
+def rate_figure(points: Rows, codec: str) -> Figure:
+    """Quality over rate of every filter, a panel a sequence and mode."""
+    by_key = {key: curve for key, curve in curves(points, "psnr_db").items() if key[1] == codec}
+    sequences, modes = (list(dict.fromkeys(key[place] for key in by_key)) for place in (0, 2))
+    figure, grid = plt.subplots(
+        len(sequences), len(modes), figsize=(4.6 * len(modes), 2.9 * len(sequences)), squeeze=False
+    )
+    for (sequence, _, mode, name), (rates, qualities) in by_key.items():
+        axes = grid[sequences.index(sequence)][modes.index(mode)]
+        axes.plot(rates, qualities, "o-", ms=4, lw=1.4, color=COLOURS.get(name), label=name)
+        axes.set_xscale("log")
+        axes.set_title(f"{sequence}, {plain(mode)}", fontsize=10)
+    for axes in grid[-1]:
+        axes.set_xlabel("rate (kbit/s)")
+    for row in grid:
+        row[0].set_ylabel("Y-PSNR (dB)")
+    grid[0][0].legend(fontsize=9)
+    return figure
+
+
+def delta_figure(deltas: Rows) -> Figure:
+    """Bars of the mean BD-rate by codec and mode, dense beside pruned."""
+    found = mean_deltas(deltas)
+    cases = list(dict.fromkeys((codec, mode) for codec, mode, _ in found))
+    figure, axes = plt.subplots(figsize=(2 + 1.6 * len(cases), 4.2))
+    for number, name in enumerate(("dense", "pruned")):
+        places = [place + 0.4 * number for place in range(len(cases))]
+        values = [found[*case, name] for case in cases]
+        bars = axes.bar(places, [v or 0 for v in values], 0.38, color=COLOURS[name], label=name)
+        told = ["unknown" if v is None else f"{v:+.3f}" for v in values]
+        axes.bar_label(bars, told, fontsize=9, padding=2)
+    axes.axhline(0, color=BASELINE, lw=1)
+    axes.set_xticks([place + 0.2 for place in range(len(cases))])
+    axes.set_xticklabels([f"{codec.upper()}\n{plain(mode)}" for codec, mode in cases])
+    axes.set(ylabel="BD-rate against bicubic (fraction)", title="Rate saved at equal Y-PSNR")
+    axes.margins(y=0.15)
+    axes.legend(fontsize=9)
+    return figure
+
+
+def mean_deltas(deltas: Rows) -> dict[tuple[str, str, str], float | None]:
+    """Mean BD-rate over the sequences by codec, mode and filter, where it is known."""
+    return {
+        (str(row["codec"]), str(row["mode"]), str(row["filter"])):
+            float(row["bd_rate"]) if row["bd_rate"] != "" else None
+        for row in deltas if row["sequence"] == MEAN
+    }  # fmt: skip
+
+
+def plain(mode: str) -> str:
+    """A mode as people write it."""
+    return mode.replace("_", " ")

@@ -1,0 +1,99 @@
+"""Bjontegaard deltas: how much less rate a filter needs for the same quality."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+METHOD = "pchip"  # as in the common test conditions of JCT-VC and JVET
+ANCHOR = "bicubic"
+MEAN = "mean"  # in the place of a sequence: the mean over all
+
+Rows = Sequence[Mapping[str, Any]]
+Curve = tuple[list[float], list[float]]  # rates, and qualities that grow with them
+
+
+def bd_rate(anchor: Curve, other: Curve) -> float | None:
+    """Mean difference of rate at equal quality, as a fraction: -0.1 saves a tenth.
+
+    None where the curves share no quality, or a quality does not grow with its rate (VCEG-M33;
+    piecewise cubic, JCTVC-L1100).
+    """
+    if not (_grows(anchor) and _grows(other) and _overlap(anchor[1], other[1])):
+        return None
+    from bjontegaard import bd_rate as delta  # imports matplotlib
+
+    with warnings.catch_warnings(action="ignore"):  # of a small overlap
+        found = delta(*anchor, *other, method=METHOD, require_matching_points=False, min_overlap=0)
+    return float(found) / 100
+
+
+def bd_quality(anchor: Curve, other: Curve) -> float | None:
+    """Mean difference of quality at equal rate, in its own unit (BD-PSNR: dB)."""
+    if not (_grows(anchor) and _grows(other) and _overlap(anchor[0], other[0])):
+        return None
+    from bjontegaard import bd_psnr as delta  # imports matplotlib
+
+    with warnings.catch_warnings(action="ignore"):
+        found = delta(*anchor, *other, method=METHOD, require_matching_points=False, min_overlap=0)
+    return float(found)
+
+
+def _grows(curve: Curve) -> bool:
+    points = sorted(zip(*curve, strict=True))
+    return all(a[0] < b[0] and a[1] < b[1] for a, b in pairwise(points))
+
+
+def _overlap(one: Sequence[float], other: Sequence[float]) -> bool:
+    return max(min(one), min(other)) < min(max(one), max(other))
+
+
+def curves(rows: Rows, quality: str) -> dict[tuple[str, ...], Curve]:
+    """Rates and qualities by (sequence, codec, mode, filter), by rising rate."""
+    found: dict[tuple[str, ...], list[tuple[float, float]]] = {}
+    for row in rows:
+        if row[quality] != "":
+            key = tuple(str(row[k]) for k in ("sequence", "codec", "mode", "filter"))
+            found.setdefault(key, []).append((float(row["rate_kbps"]), float(row[quality])))
+    return {
+        key: ([rate for rate, _ in sorted(points)], [value for _, value in sorted(points)])
+        for key, points in found.items()
+    }
+
+
+def deltas(rows: Rows) -> list[dict[str, Any]]:
+    """A row a sequence, codec, mode and filter: its deltas against bicubic, blank where none is.
+
+    Rows of the sequence `MEAN` are means over all sequences.
+    """
+    by_psnr, by_vmaf = curves(rows, "psnr_db"), curves(rows, "vmaf")
+    made = []
+    for key in (key for key in by_psnr if key[3] != ANCHOR):
+        anchor = (*key[:3], ANCHOR)
+        values = {
+            "bd_rate": bd_rate(by_psnr[anchor], by_psnr[key]),
+            "bd_psnr_db": bd_quality(by_psnr[anchor], by_psnr[key]),
+            "bd_rate_vmaf": bd_rate(by_vmaf[anchor], by_vmaf[key]) if key in by_vmaf else None,
+        }
+        made.append(dict(zip(("sequence", "codec", "mode", "filter"), key, strict=True)) | values)
+    return [*made, *_means(made)]
+
+
+def mean_of(values: Sequence[float | None]) -> float | None:
+    """The mean; None if a value is missing."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known and len(known) == len(values) else None
+
+
+DELTAS = ("bd_rate", "bd_psnr_db", "bd_rate_vmaf")
+
+
+def _means(rows: Rows) -> list[dict[str, Any]]:
+    keys = dict.fromkeys((row["codec"], row["mode"], row["filter"]) for row in rows)
+    means = []
+    for codec, mode, name in keys:
+        same = [r for r in rows if (r["codec"], r["mode"], r["filter"]) == (codec, mode, name)]
+        values = {d: mean_of([row[d] for row in same]) for d in DELTAS}
+        head = {"sequence": MEAN, "codec": codec, "mode": mode, "filter": name}
+        means.append(head | values)
+    return means

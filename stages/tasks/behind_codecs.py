@@ -1,0 +1,176 @@
+"""Up-sampling filters behind real codecs: sequences, streams, and what filters make of them."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from tqdm import tqdm
+
+from stages.settings import Settings
+from stages.sources.pictures import Picture, resize
+from stages.tasks.crops import write_crops
+from stages.tasks.material import Material
+from stages.tasks.picture_quality import psnr_db
+from stages.training.device import device_of
+from stages.video.codecs import frames_of, rate_kbps
+from stages.video.frames import Format, Frame, Plane, as_fractions, as_samples, in_bits
+from stages.video.sequences import (
+    TestSequence,
+    encode_all,
+    read_sequences,
+    stream_path,
+    write_sequences,
+)
+from stages.video.vmaf import vmaf
+from stages.video.y4m import write_y4m
+
+Lumas = NDArray[np.float32]  # (frames, H, W), fractions of the peak
+Filter = Callable[[Lumas], Lumas]
+INTERPOLATIONS = ("bicubic", "lanczos")
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A coded sequence: what tables say of it, its frames, and the original in as many bits."""
+
+    told: Mapping[str, Any]
+    form: Format
+    lumas: Lumas
+    whole: Format
+    original: list[Frame]
+
+
+class BehindCodecs:
+    """What the `codec` section asks for, over the test sequences of the data."""
+
+    def __init__(self, settings: Settings):
+        self.asked, self.data = settings.codec, settings.data.upsampling
+        self.material = Material(settings)
+
+    def prepare(self, folder: Path) -> list[str]:
+        """Write the test sequences, at both resolutions; returns their names."""
+        given, data = self.material.sequences(), self.data
+        return write_sequences(folder, given, data.scale, data.filter)
+
+    def encode(self, qp: int, sequences: Path, folder: Path) -> str:
+        """Encode every sequence at a QP; returns a line about it."""
+        count = encode_all(read_sequences(sequences), self.asked, qp, folder)
+        return f"{count} streams at QP {qp}"
+
+    def measure(
+        self, networks: Mapping[str, nn.Module], sequences: Path, coded: Path, crops: Path
+    ) -> list[dict[str, Any]]:
+        """A row a stream and filter: rate, Y-PSNR and VMAF; and crops at a low rate."""
+        filters = {kernel: self._interpolation(kernel) for kernel in INTERPOLATIONS}
+        filters |= {name: _filter_of(network) for name, network in networks.items()}
+        every = read_sequences(sequences)
+        streams = tqdm(self._streams(every, coded), "filters", len(every) * len(self._points()),
+                       unit="stream", disable=None)  # fmt: skip
+        rows = []
+        for stream in streams:
+            made = {name: _applied(enlarge, stream) for name, enlarge in filters.items()}
+            scores = _vmaf_of_each(stream, made) if self.asked.vmaf else {}
+            for name, planes in made.items():
+                told = {"psnr_db": _psnr_db(planes, stream), "vmaf": scores.get(name, "")}
+                rows.append({**stream.told, "filter": name, **told})
+            if self._is_shown(stream):
+                _crop(stream, made, crops)
+        return rows
+
+    def _points(self) -> list[tuple[str, str, int]]:
+        return list(product(self.asked.codecs, self.asked.modes, sorted(self.asked.qps)))
+
+    def _streams(self, sequences: list[TestSequence], coded: Path) -> Iterator[Stream]:
+        for sequence in sequences:
+            original = sequence.original()
+            for codec, mode, qp in self._points():
+                path = stream_path(coded / f"qp{qp}", sequence.name, codec, mode)
+                form, frames = frames_of(path, sequence.frames)
+                whole = replace(sequence.form, bits=form.bits)
+                yield Stream(
+                    {"sequence": sequence.name, "codec": codec, "mode": mode, "qp": qp,
+                     "rate_kbps": rate_kbps(path, sequence.frames, sequence.form.rate)},
+                    form,
+                    np.stack([as_fractions(frame[0], form) for frame in frames]),
+                    whole,
+                    [in_bits(frame, sequence.form, whole) for frame in original],
+                )  # fmt: skip
+
+    def _interpolation(self, kernel: str) -> Filter:
+        def enlarge(lumas: Lumas) -> Lumas:
+            height, width = (self.data.scale * side for side in lumas.shape[1:])
+            return np.stack([resize(luma, height, width, kernel) for luma in lumas])
+
+        return enlarge
+
+    def _is_shown(self, stream: Stream) -> bool:
+        """One stream a sequence: the first codec, the last mode, the QP before the largest."""
+        shown = self.asked.codecs[0], self.asked.modes[-1], sorted(self.asked.qps)[-2]
+        return tuple(stream.told[key] for key in ("codec", "mode", "qp")) == shown
+
+
+def _filter_of(network: nn.Module) -> Filter:
+    """A network over frames, a few at a time."""
+    device = device_of(network)
+    network.eval()
+
+    def enlarge(lumas: Lumas) -> Lumas:
+        with torch.no_grad():
+            parts = [
+                network(part[:, None].to(device))[:, 0].float().cpu().numpy()
+                for part in torch.from_numpy(lumas).split(4)
+            ]
+        return np.concatenate(parts)
+
+    return enlarge
+
+
+def _applied(enlarge: Filter, stream: Stream) -> list[Plane]:
+    return [as_samples(luma, stream.form) for luma in enlarge(stream.lumas)]
+
+
+def _psnr_db(planes: list[Plane], stream: Stream) -> float:
+    """Mean Y-PSNR of the frames, as reference software reports it."""
+    pairs = zip(planes, stream.original, strict=True)
+    values = [
+        psnr_db(as_fractions(made, stream.whole), as_fractions(frame[0], stream.whole))
+        for made, frame in pairs
+    ]
+    return float(np.mean(values))
+
+
+def _vmaf_of_each(stream: Stream, made: Mapping[str, list[Plane]]) -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(os.cpu_count()) as pool:
+        original = Path(name) / "original.y4m"
+        _write(original, stream.original, stream.whole)
+
+        def score(label: str) -> float:
+            path = Path(name) / f"{label}.y4m"
+            pairs = zip(made[label], stream.original, strict=True)
+            _write(path, [(luma, *frame[1:]) for luma, frame in pairs], stream.whole)
+            return vmaf(path, original)
+
+        return dict(zip(made, pool.map(score, made), strict=True))
+
+
+def _write(path: Path, frames: list[Frame], form: Format) -> None:
+    with path.open("wb") as file:
+        write_y4m(file, form, frames)
+
+
+def _crop(stream: Stream, made: Mapping[str, list[Plane]], folder: Path) -> None:
+    """Write the most detailed part of the middle frame as each filter makes it."""
+    middle = len(stream.original) // 2
+    lumas = {name: as_fractions(planes[middle], stream.whole) for name, planes in made.items()}
+    original = as_fractions(stream.original[middle][0], stream.whole)
+    picture = Picture(str(stream.told["sequence"]), original, stream.whole.bits)
+    write_crops(folder, picture, {**lumas, "original": original})

@@ -1,0 +1,1 @@
+"""Video: frames, files, codecs, and sequences made of pictures."""

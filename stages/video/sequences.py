@@ -1,0 +1,104 @@
+"""Test sequences on disk: originals and what is encoded, as Y4M, and streams of them."""
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from tqdm import tqdm
+
+from stages.artifacts import read_json, write_json
+from stages.errors import UserError
+from stages.settings import Codec
+from stages.video.codecs import CODECS, encode
+from stages.video.frames import Format, Frame
+from stages.video.recoding import write_for
+from stages.video.resizing import resized_format, shrunk
+from stages.video.y4m import read_y4m, write_y4m
+
+LIST = "sequences.json"
+
+
+@dataclass(frozen=True)
+class TestSequence:
+    """A sequence and where it lies; `form` is the original's."""
+
+    name: str
+    folder: Path
+    form: Format
+    frames: int
+
+    def original(self) -> list[Frame]:
+        return _all_of(self.folder / "original.y4m")
+
+    def low(self) -> list[Frame]:
+        return _all_of(self.folder / "low.y4m")
+
+
+Given = tuple[str, Format, Iterable[Frame]]
+
+
+def write_sequences(folder: Path, given: Iterable[Given], scale: int, kernel: str) -> list[str]:
+    """Write `NAME/original.y4m`, `NAME/low.y4m` and a list; returns the names.
+
+    Raises:
+        UserError: if two of them have the same name.
+    """
+    counts: dict[str, int] = {}
+    for name, form, frames in given:
+        if name in counts:
+            raise UserError(f"several test sequences are called {name}: rename one")
+        kept = list(frames)
+        low = shrunk(kept, form, scale, kernel)
+        (folder / name).mkdir(parents=True)
+        with (folder / name / "original.y4m").open("wb") as stream:
+            counts[name] = write_y4m(stream, form, kept)
+        with (folder / name / "low.y4m").open("wb") as stream:
+            write_y4m(stream, resized_format(form, 1, scale), low)
+    write_json(folder / LIST, {"schema": 1, "frames": counts})
+    return list(counts)
+
+
+def read_sequences(folder: Path) -> list[TestSequence]:
+    """The sequences of a folder, in the order of their names."""
+    counts = read_json(folder / LIST)["frames"]
+    return [
+        TestSequence(name, folder / name, _format(folder / name / "original.y4m"), counts[name])
+        for name in sorted(counts)
+    ]
+
+
+def stream_path(folder: Path, sequence: str, codec: str, mode: str) -> Path:
+    """Where the stream of a sequence is, among those of one QP."""
+    return folder / f"{codec}_{mode}" / f"{sequence}{CODECS[codec].suffix}"
+
+
+def encode_all(sequences: Sequence[TestSequence], asked: Codec, qp: int, folder: Path) -> int:
+    """Encode every sequence with every codec in every mode; returns how many streams that made."""
+    with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(os.cpu_count()) as pool:
+        done = []
+        for codec, sequence in product(asked.codecs, sequences):
+            source = Path(temporary) / f"{sequence.name}_{codec}.y4m"
+            write_for(codec, source, sequence.low(), _format(sequence.folder / "low.y4m"))
+            for mode in asked.modes:
+                target = stream_path(folder, sequence.name, codec, mode)
+                target.parent.mkdir(exist_ok=True)
+                preset = getattr(asked.presets, codec)
+                done.append(pool.submit(encode, source, target, codec, mode, qp, preset))
+        for future in tqdm(done, f"QP {qp}", unit="stream", disable=None):
+            future.result()
+    return len(done)
+
+
+def _format(path: Path) -> Format:
+    with path.open("rb") as stream:
+        return read_y4m(stream, str(path))[0]
+
+
+def _all_of(path: Path) -> list[Frame]:
+    with path.open("rb") as stream:
+        frames: Iterator[Frame] = read_y4m(stream, str(path))[1]
+        return list(frames)

@@ -1,0 +1,73 @@
+"""YUV4MPEG2 and raw files: uncompressed frames, one after the other."""
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import IO
+
+from stages.errors import UserError
+from stages.video.frames import Format, Frame, from_bytes, to_bytes
+
+MAGIC, FRAME = b"YUV4MPEG2", b"FRAME"
+COLOURS = {"420jpeg": 8, "420mpeg2": 8, "420paldv": 8, "420": 8, "420p10": 10}
+
+
+def read_y4m(stream: IO[bytes], name: str) -> tuple[Format, Iterator[Frame]]:
+    """Read the head of a stream, and its frames as they are asked for.
+
+    Raises:
+        UserError: if it is no such stream, is not 4:2:0 of 8 or 10 bits, or ends inside a frame.
+    """
+    magic, *words = stream.readline().split()[:64] or [b""]
+    if magic != MAGIC:
+        raise UserError(f"video {name} has no frames that can be read")
+    told = {word[:1].decode(): word[1:].decode() for word in reversed(words)}
+    colour = told.get("C", "420")
+    if colour not in COLOURS:
+        raise UserError(f"video {name} holds {colour}: give 4:2:0 of 8 or 10 bits")
+    rate = Fraction(told["F"].replace(":", "/"))
+    form = Format(int(told["W"]), int(told["H"]), COLOURS[colour], rate)
+    return form, _frames(stream, form, name, headed=True)
+
+
+def write_y4m(stream: IO[bytes], form: Format, frames: Iterable[Frame]) -> int:
+    """Write frames with a head; returns how many there were."""
+    rate, colour = form.rate, "420jpeg" if form.bits == 8 else "420p10"
+    head = f"W{form.width} H{form.height} F{rate.numerator}:{rate.denominator} Ip A1:1 C{colour}"
+    stream.write(MAGIC + f" {head}\n".encode())
+    count = 0
+    for frame in frames:
+        stream.write(FRAME + b"\n" + to_bytes(frame, form))
+        count += 1
+    return count
+
+
+def read_raw(path: Path, form: Format) -> Iterator[Frame]:
+    """Frames of a file that holds nothing but samples.
+
+    Raises:
+        UserError: if its size is not a whole number of frames of that format.
+    """
+    size = path.stat().st_size
+    if size % form.frame_bytes or not size:
+        raise UserError(
+            f"raw video {path} has {size:,} bytes, no whole number of frames of {form.width} x "
+            f"{form.height} in {form.bits} bits ({form.frame_bytes:,} bytes each): name its format"
+        )
+    return _opened(path, form)
+
+
+def _opened(path: Path, form: Format) -> Iterator[Frame]:
+    with path.open("rb") as stream:
+        yield from _frames(stream, form, str(path), headed=False)
+
+
+def _frames(stream: IO[bytes], form: Format, name: str, headed: bool) -> Iterator[Frame]:
+    while True:
+        head = stream.readline() if headed else FRAME
+        content = stream.read(form.frame_bytes) if head else b""
+        if not content:
+            return
+        if not head.startswith(FRAME) or len(content) < form.frame_bytes:
+            raise UserError(f"video {name} ends inside a frame: it was cut short")
+        yield from_bytes(content, form)
