@@ -60,13 +60,18 @@ def run(arguments: Sequence[str], what: str) -> str:
 def decoded(path: Path) -> Iterator[tuple[Format, Iterator[Frame]]]:
     """The frames of a file that ffmpeg can read, decoded as they are asked for.
 
-    What is not 4:2:0 of 8 or 10 bits becomes so. Stopping early stops the decoder.
+    What is not 4:2:0 of 8 or 10 bits becomes so, but for Y4M, which is read here: ffmpeg leaves out
+    a frame that was cut short without a word. Stopping early stops the decoder.
 
     Raises:
         UserError: if the file is missing or cannot be decoded to its end.
     """
     if not path.is_file():
         raise UserError(f"video {path} does not exist")
+    if path.suffix.lower() == ".y4m":
+        with path.open("rb") as stream:
+            yield read_y4m(stream, str(path))
+        return
     kind = _sample_format(path)
     form = [] if kind in KEPT else ["-pix_fmt", "yuv420p10le" if _is_deep(kind) else "yuv420p"]
     command = [executable(), *QUIET, "-xerror", "-i", str(path), "-map", "0:v:0", *form,
