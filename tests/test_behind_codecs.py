@@ -1,0 +1,123 @@
+"""Filters behind codecs: what is measured is what was decoded, enlarged and compared."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from stages import artifacts
+from stages.measuring.rate_distortion import deltas
+from stages.settings import load_settings
+from stages.sources.pictures import read_luma, resize
+from stages.tasks.behind_codecs import BehindCodecs
+from stages.tasks.choose import task_of
+from stages.video.codecs import frames_of
+from stages.video.frames import as_fractions, as_samples
+from stages.video.sequences import read_sequences, stream_path
+
+QPS = (22, 27, 32, 37)
+
+
+class Bicubic(nn.Module):
+    """The anchor, as a network."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        sides = [2 * side for side in x.shape[2:]]
+        planes = [resize(p.numpy(), sides[0], sides[1], "bicubic") for p in x[:, 0]]
+        return torch.from_numpy(np.stack(planes))[:, None]
+
+
+class Dark(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return 0 * x.repeat_interleave(2, 2).repeat_interleave(2, 3)
+
+
+@pytest.fixture
+def scene(
+    tree: dict[str, Any], write_params: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> BehindCodecs:
+    """Test sequences of two pictures, encoded; the current folder holds them."""
+    rng = np.random.default_rng(0)
+    for part in ("train", "validation", "test"):
+        (tmp_path / "own" / part).mkdir(parents=True)
+        for name in ("one", "two") if part == "test" else ("other",):
+            picture = cv2.GaussianBlur(rng.random((160, 180, 3)), (0, 0), 1.2)
+            picture = cv2.normalize(picture, None, 20, 230, cv2.NORM_MINMAX).astype(np.uint8)
+            cv2.imwrite(str(tmp_path / "own" / part / f"{name}.png"), picture)
+    tree["data"]["folder"] = str(tmp_path / "own")
+    tree["codec"]["vmaf"] = True
+    write_params(tree)
+    monkeypatch.chdir(tmp_path)
+    video = task_of(load_settings()).video
+    assert video is not None
+    artifacts.SEQUENCES.mkdir(parents=True)
+    assert video.prepare(artifacts.SEQUENCES) == ["one", "two"]
+    for qp in QPS:
+        artifacts.coded_path(qp).mkdir(parents=True)
+        assert video.encode(qp, artifacts.SEQUENCES, artifacts.coded_path(qp)) == (
+            f"2 streams at QP {qp}"
+        )
+    return video
+
+
+def measured(video: BehindCodecs, **networks: nn.Module) -> list[dict[str, Any]]:
+    return video.measure(networks, artifacts.SEQUENCES, artifacts.CODED, Path("crops"))
+
+
+def test_every_stream_and_filter_has_a_row(scene: BehindCodecs) -> None:
+    rows = measured(scene, dense=Bicubic(), pruned=Dark())
+    names = ("bicubic", "lanczos", "dense", "pruned")
+    assert [(r["sequence"], r["qp"], r["filter"]) for r in rows] == [
+        (sequence, qp, name) for sequence in ("one", "two") for qp in QPS for name in names
+    ]
+    by_key = {(r["sequence"], r["qp"], r["filter"]): r for r in rows}
+    for (sequence, qp, name), row in by_key.items():
+        other = by_key[sequence, qp, "bicubic"]
+        assert row["rate_kbps"] == other["rate_kbps"], "filters share their streams"
+        if name == "dense":
+            assert row["psnr_db"] == pytest.approx(other["psnr_db"], abs=1e-3)
+            assert row["vmaf"] == pytest.approx(other["vmaf"], abs=0.1)
+        if name == "pruned":
+            assert row["psnr_db"] < 15
+            assert row["vmaf"] < other["vmaf"]
+    told = {(row["sequence"], row["filter"]): row["bd_rate"] for row in deltas(rows)}
+    assert told["mean", "dense"] == pytest.approx(0, abs=1e-3)
+    assert told["mean", "pruned"] is None
+
+
+def test_psnr_is_the_mean_over_frames_of_what_was_decoded(scene: BehindCodecs) -> None:
+    row = measured(scene, dense=Bicubic(), pruned=Bicubic())[0]
+    sequence = read_sequences(artifacts.SEQUENCES)[0]
+    path = stream_path(artifacts.coded_path(22), "one", "hevc", "low_delay")
+    form, frames = frames_of(path, sequence.frames)
+    values = []
+    for (low, _, _), (high, _, _) in zip(frames, sequence.original(), strict=True):
+        made = as_samples(resize(as_fractions(low, form), *high.shape, "bicubic"), form)
+        error = np.mean((made.astype(float) - high) ** 2)
+        values.append(10 * np.log10(255**2 / error))
+    assert row["psnr_db"] == pytest.approx(np.mean(values), abs=1e-4)
+    seconds = sequence.frames / float(sequence.form.rate)
+    assert row["rate_kbps"] == pytest.approx(8 * path.stat().st_size / seconds / 1000)
+
+
+def test_a_detail_of_each_sequence_is_shown(scene: BehindCodecs) -> None:
+    measured(scene, dense=Bicubic(), pruned=Dark())
+    for name in ("one", "two"):
+        files = {path.stem: read_luma(path)[0] for path in Path("crops", name).iterdir()}
+        assert set(files) == {"bicubic", "lanczos", "dense", "pruned", "original"}
+        assert np.array_equal(files["bicubic"], files["dense"])
+        assert files["pruned"].max() == 0
+        assert 0 < abs(files["original"] - files["bicubic"]).mean() < 0.2
+
+
+def test_small_pictures_give_no_sequence(scene: BehindCodecs, tmp_path: Path) -> None:
+    video = copy.copy(scene)
+    for path in (tmp_path / "own/test").iterdir():
+        cv2.imwrite(str(path), np.zeros((127, 200), np.uint8))
+    (tmp_path / "none").mkdir()
+    assert video.prepare(tmp_path / "none") == []
