@@ -27,7 +27,7 @@ def run_stage(main: Callable[[], None]) -> None:
     except UserError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        sys.exit("stopped: nothing of this stage was saved; `dvc repro` runs it again")
+        sys.exit("stopped: nothing half-written was kept; run it again")
     except Exception as error:
         what = " ".join(str(error).split())
         sys.exit(

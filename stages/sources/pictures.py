@@ -52,7 +52,7 @@ def read_luma(path: Path) -> tuple[Luma, int]:
     Raises:
         UserError: if it cannot be decoded or has another depth.
     """
-    pixels = _decode_file(path, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    pixels = decode_file(path, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if pixels.dtype not in (np.uint8, np.uint16):
         raise UserError(f"picture {path} holds {pixels.dtype}: give 8 or 16 bits a channel")
     bits = 8 * pixels.dtype.itemsize
@@ -67,7 +67,7 @@ def read_pixels(path: Path, channels: int | None) -> NDArray[np.uint8]:
     """
     flags = {1: cv2.IMREAD_GRAYSCALE, 3: cv2.IMREAD_COLOR, None: cv2.IMREAD_UNCHANGED}
     depth = 0 if channels is None else cv2.IMREAD_ANYDEPTH
-    pixels: NDArray[np.uint8] = _decode_file(path, flags[channels] | depth)
+    pixels: NDArray[np.uint8] = decode_file(path, flags[channels] | depth)
     if pixels.dtype != np.uint8:
         raise UserError(f"picture {path} holds {pixels.dtype}: give 8 bits a channel")
     return pixels if pixels.ndim == 2 else np.ascontiguousarray(pixels[:, :, 2::-1])
@@ -79,16 +79,21 @@ def read_colours(path: Path) -> NDArray[np.uint8]:
     Raises:
         UserError: if it cannot be decoded.
     """
-    pixels: NDArray[np.uint8] = _decode_file(path, cv2.IMREAD_COLOR)
+    pixels: NDArray[np.uint8] = decode_file(path, cv2.IMREAD_COLOR)
     return np.ascontiguousarray(pixels[:, :, ::-1])
 
 
 def write_pixels(path: Path, pixels: NDArray[np.uint8]) -> None:
     """Write (H, W) grey or (H, W, 3) red, green, blue as a PNG of 8 bits."""
-    _write_png(path, pixels if pixels.ndim == 2 else pixels[:, :, ::-1])
+    write_png(path, pixels if pixels.ndim == 2 else pixels[:, :, ::-1])
 
 
-def _decode_file(path: Path, flags: int) -> NDArray[Any]:
+def decode_file(path: Path, flags: int) -> NDArray[Any]:
+    """What OpenCV reads of a picture with its `flags`.
+
+    Raises:
+        UserError: if it cannot be read or decoded.
+    """
     # OpenCV reports a broken file on stderr in its own words; the error below says it once.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
@@ -137,10 +142,11 @@ def write_luma(path: Path, luma: Luma, bits: int) -> None:
     """Write a grey PNG of 8 or 16 bits, without loss for values on that grid."""
     dtype = np.uint16 if bits > 8 else np.uint8
     levels = 2 ** (16 if bits > 8 else 8) - 1
-    _write_png(path, np.rint(luma * levels).astype(dtype))
+    write_png(path, np.rint(luma * levels).astype(dtype))
 
 
-def _write_png(path: Path, pixels: NDArray[Any]) -> None:
+def write_png(path: Path, pixels: NDArray[Any]) -> None:
+    """Write pixels, as OpenCV orders colours, in their own depth."""
     done, buffer = cv2.imencode(".png", pixels)
     if not done:
         raise OSError(f"cannot encode {path}")

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from torch import nn
 from tqdm import tqdm
 
+from stages.enlarging.enlarger import Enlarger
 from stages.settings import Settings
 from stages.sources.pictures import Picture, resize
 from stages.tasks.crops import write_crops
 from stages.tasks.material import Material
 from stages.tasks.picture_quality import psnr_db
-from stages.training.device import device_of
 from stages.video.codecs import frames_of, rate_kbps
 from stages.video.frames import Format, Frame, Plane, as_fractions, as_samples, in_bits
 from stages.video.sequences import (
@@ -35,6 +35,8 @@ from stages.video.y4m import write_y4m
 
 Lumas = NDArray[np.float32]  # (frames, H, W), fractions of the peak
 Filter = Callable[[Lumas], Lumas]
+TILE = 1024  # side of a low-resolution tile: frames of 960 x 540 go through a network whole
+BATCH = 2**17  # low-resolution pixels that go through at once, or a single frame
 INTERPOLATIONS = ("bicubic", "lanczos")
 
 
@@ -71,7 +73,7 @@ class BehindCodecs:
     ) -> list[dict[str, Any]]:
         """A row a stream and filter: rate, Y-PSNR and VMAF; and crops at a low rate."""
         filters = {kernel: self._interpolation(kernel) for kernel in INTERPOLATIONS}
-        filters |= {name: _filter_of(network) for name, network in networks.items()}
+        filters |= {name: self._through(network) for name, network in networks.items()}
         every = read_sequences(sequences)
         streams = tqdm(self._streams(every, coded), "filters", len(every) * len(self._points()),
                        unit="stream", disable=None)  # fmt: skip
@@ -112,26 +114,20 @@ class BehindCodecs:
 
         return enlarge
 
+    def _through(self, network: nn.Module) -> Filter:
+        enlarger = Enlarger(network, self.data.scale, TILE)
+
+        def enlarge(lumas: Lumas) -> Lumas:
+            batch = max(1, BATCH // lumas[0].size)
+            parts = torch.from_numpy(lumas)[:, None].split(batch)
+            return np.concatenate([enlarger.enlarge(part)[:, 0].numpy() for part in parts])
+
+        return enlarge
+
     def _is_shown(self, stream: Stream) -> bool:
         """One stream a sequence: the first codec, the last mode, the QP before the largest."""
         shown = self.asked.codecs[0], self.asked.modes[-1], sorted(self.asked.qps)[-2]
         return tuple(stream.told[key] for key in ("codec", "mode", "qp")) == shown
-
-
-def _filter_of(network: nn.Module) -> Filter:
-    """A network over frames, a few at a time."""
-    device = device_of(network)
-    network.eval()
-
-    def enlarge(lumas: Lumas) -> Lumas:
-        with torch.no_grad():
-            parts = [
-                network(part[:, None].to(device))[:, 0].float().cpu().numpy()
-                for part in torch.from_numpy(lumas).split(4)
-            ]
-        return np.concatenate(parts)
-
-    return enlarge
 
 
 def _applied(enlarge: Filter, stream: Stream) -> list[Plane]:

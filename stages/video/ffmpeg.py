@@ -128,7 +128,8 @@ def _sample_format(path: Path) -> str:
 
 
 def _is_deep(kind: str) -> bool:
-    return re.search(r"(9|1[0-6])(le|be)?$", kind) is not None
+    """Whether samples have more than 8 bits: only then has their order of bytes a name."""
+    return kind.endswith(("le", "be")) and not re.match(r"(rgb|bgr)(444|555|565)", kind)
 
 
 def first_line(text: str) -> str:

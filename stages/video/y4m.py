@@ -25,8 +25,13 @@ def read_y4m(stream: IO[bytes], name: str) -> tuple[Format, Iterator[Frame]]:
     colour = told.get("C", "420")
     if colour not in COLOURS:
         raise UserError(f"video {name} holds {colour}: give 4:2:0 of 8 or 10 bits")
-    rate = Fraction(told["F"].replace(":", "/"))
-    form = Format(int(told["W"]), int(told["H"]), COLOURS[colour], rate)
+    try:
+        rate = Fraction(told["F"].replace(":", "/"))
+        form = Format(int(told["W"]), int(told["H"]), COLOURS[colour], rate)
+    except (KeyError, ValueError, ZeroDivisionError):
+        raise UserError(
+            f"video {name} does not say its size and rate: its head is damaged"
+        ) from None
     return form, _frames(stream, form, name, headed=True)
 
 

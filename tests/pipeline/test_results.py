@@ -33,6 +33,7 @@ def test_summary_reports_models_and_baseline(project: Project) -> None:
     assert {"parameters", "macs", "latency_ms", "bytes"} <= summary["pruned"].keys()
     assert summary["pruned"]["parameters"] < summary["dense"]["parameters"]
     assert "longer" not in summary, "controls are off by default"
+    assert {"bd_rate_dense", "bd_rate_pruned", "bd_rate_cost"} <= summary.keys()
 
 
 def test_quality_around_removal_is_recorded(project: Project) -> None:
@@ -49,6 +50,7 @@ def test_report_is_self_contained_and_figures_exist(project: Project) -> None:
     figures = {path.name for path in (project.folder / "metrics/figures").iterdir()}
     assert figures == {
         "quality.png", "channels.png", "training.png", "crops.png", "dependencies.png",
+        "rate_hevc.png", "bd_rate.png", "coded_crops.png",
     }  # fmt: skip
     shown = project.call("dvc", "plots", "show")
     assert shown.code == 0, shown.text

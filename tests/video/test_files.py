@@ -69,12 +69,15 @@ def test_reading_may_stop_early(tmp_path: Path) -> None:
         next(frames)
 
 
-def test_colours_of_another_kind_become_4_2_0(tmp_path: Path) -> None:
-    run(["-f", "lavfi", "-i", "testsrc=size=64x48:rate=5:duration=1", "-pix_fmt", "yuv444p",
-         "-c:v", "ffv1", str(tmp_path / "full.mkv")], "")  # fmt: skip
-    with decoded(tmp_path / "full.mkv") as (told, frames):
+@pytest.mark.parametrize(
+    ("kind", "bits"), [("yuv444p", 8), ("yuv422p10le", 10), ("rgb48le", 10), ("gray", 8)]
+)
+def test_colours_of_another_kind_become_4_2_0(tmp_path: Path, kind: str, bits: int) -> None:
+    run(["-f", "lavfi", "-i", "testsrc=size=64x48:rate=5:duration=1", "-pix_fmt", kind,
+         "-c:v", "ffv1", str(tmp_path / "other.mkv")], "")  # fmt: skip
+    with decoded(tmp_path / "other.mkv") as (told, frames):
         assert [plane.shape for plane in next(frames)] == [(48, 64), (24, 32), (24, 32)]
-        assert told.bits == 8
+        assert told.bits == bits
 
 
 def cut_short(path: Path, share: float) -> Path:
@@ -111,6 +114,10 @@ def test_files_that_are_no_video_are_refused(tmp_path: Path, refused: Any) -> No
         read_y4m(io.BytesIO(b"RIFF"), "it")
     with refused("it", "422"):
         read_y4m(io.BytesIO(b"YUV4MPEG2 W8 H8 F25:1 C422\n"), "it")
+    with refused("it", "damaged"):
+        read_y4m(io.BytesIO(b"YUV4MPEG2 W8 F25:1 C420\n"), "it")
+    with refused("it", "damaged"):
+        read_y4m(io.BytesIO(b"YUV4MPEG2 W8 H8 F0:0 C420\n"), "it")
     with refused("63 x 48", "even"):
         form(63, 48)
 

@@ -1,0 +1,78 @@
+"""Video files: what is read, and what is written by the suffix of its name."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from stages.artifacts import fresh_file
+from stages.enlarging.encoding import write_container
+from stages.errors import UserError
+from stages.video.ffmpeg import decoded
+from stages.video.frames import Format, Frame, to_bytes
+from stages.video.y4m import read_raw, read_y4m, write_y4m
+
+Y4M, RAW = ".y4m", ".yuv"
+CRF = 12
+CONTAINERS = {
+    ".mkv": ("-c:v", "ffv1", "-level", "3", "-f", "matroska"),
+    ".mp4": ("-c:v", "libx265", "-crf", str(CRF), "-x265-params", "log-level=error",
+             "-tag:v", "hvc1", "-f", "mp4"),
+}  # fmt: skip
+SUFFIXES = {
+    Y4M: "uncompressed",
+    RAW: "uncompressed, samples alone",
+    ".mkv": "FFV1, lossless",
+    ".mp4": f"HEVC by libx265, crf {CRF}",
+}
+
+
+@contextmanager
+def opened(path: Path, raw: Format | None) -> Iterator[tuple[Format, Iterator[Frame]]]:
+    """The frames of a video, read as they are asked for; `raw` is the format of a raw one.
+
+    Raises:
+        UserError: if it cannot be read to its end, or is raw and has another size.
+    """
+    if raw:
+        yield raw, read_raw(path, raw)
+    elif path.suffix.lower() == Y4M:  # ffmpeg says nothing of a file that ends inside a frame
+        with path.open("rb") as stream:
+            yield read_y4m(stream, str(path))
+    else:
+        with decoded(path) as video:
+            yield video
+
+
+def refuse_suffix(target: Path) -> None:
+    """Raise a `UserError` where no video can be written under that name."""
+    if target.suffix.lower() not in SUFFIXES:
+        known = ", ".join(f"{suffix} ({what})" for suffix, what in SUFFIXES.items())
+        raise UserError(f"output {target} has no suffix of a video: give it one of {known}")
+
+
+def write_video(target: Path, form: Format, frames: Iterable[Frame], source: Path | None) -> int:
+    """Write a video by its suffix; returns how many frames it has.
+
+    `.mkv` and `.mp4` take sound, and what samples mean, from `source`. A file that is there is
+    replaced once the new one is whole.
+
+    Raises:
+        UserError: if there is no frame, or ffmpeg fails.
+    """
+    suffix = target.suffix.lower()
+    with fresh_file(target) as partial:
+        if suffix in CONTAINERS:
+            name = f"output {target}"
+            count = write_container(partial, CONTAINERS[suffix], form, frames, source, name)
+        else:
+            with partial.open("wb") as stream:
+                write = _write_raw if suffix == RAW else write_y4m
+                count = write(stream, form, frames)
+        if not count:
+            raise UserError("the video holds no frame")
+    return count
+
+
+def _write_raw(stream: IO[bytes], form: Format, frames: Iterable[Frame]) -> int:
+    return sum(stream.write(to_bytes(frame, form)) for frame in frames) // form.frame_bytes

@@ -1,0 +1,138 @@
+"""Enlarge a video or a folder of pictures: `python -m stages.upsample INPUT OUTPUT`."""
+
+import argparse
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+from tqdm import tqdm
+
+from stages.artifacts import SELECTED_MODEL, fresh_folder
+from stages.enlarging.enlarger import Enlarger, scale_of
+from stages.enlarging.frames import enlarge_frames
+from stages.enlarging.pictures import enlarge_picture, picture_names
+from stages.enlarging.videos import RAW, SUFFIXES, opened, refuse_suffix, write_video
+from stages.errors import UserError, run_stage
+from stages.networks.saved import load_network
+from stages.settings import Training
+from stages.training.device import device_for
+from stages.video.frames import BITS, Format
+from stages.video.resizing import resized_format
+
+
+def main() -> None:
+    """Write the output, and say what it is and how long it took."""
+    asked = _arguments()
+    _refuse_paths(asked.input, asked.output)
+    given = _raw_format(asked)
+    enlarger = _enlarger(asked)
+    started = time.monotonic()
+    if asked.input.is_dir():
+        count, what = _pictures(asked.input, asked.output, enlarger)
+    else:
+        count, what = _video(asked, given, enlarger)
+    print(f"{asked.output}: {what}, {(time.monotonic() - started) / count:.3g} s each")
+
+
+def _arguments() -> argparse.Namespace:
+    kinds = ", ".join(f"{suffix} ({what})" for suffix, what in SUFFIXES.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m stages.upsample",
+        description="Enlarge a video or a folder of pictures, as many times as the model does: "
+        "luma by its network, chroma by bicubic.",
+    )
+    add = parser.add_argument
+    add("input", type=Path, help="a video, or a folder of pictures (PNG, JPEG, TIFF)")
+    add("output", type=Path, help=f"a video by its suffix: {kinds}; of pictures, a folder of PNGs")
+    add("--model", type=Path, default=SELECTED_MODEL, help="its folder (%(default)s)")
+    tile = "side in pixels of the input (256); 0: whole frames"
+    add("--tile", type=_count("--tile", 0), default=256, help=tile)
+    add("--batch", type=_count("--batch", 1), default=1, help="frames of a video at once (1)")
+    add("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
+    raw = parser.add_argument_group(f"what a raw {RAW} input does not say of itself")
+    raw.add_argument("--size", help="width and height, such as 1920x1080")
+    raw.add_argument("--bits", type=int, choices=BITS, help="of a sample")
+    raw.add_argument("--rate", help="frames a second, such as 25 or 30000/1001")
+    return parser.parse_args()
+
+
+def _count(name: str, least: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise UserError(f"{name} {text} is no whole number from {least} on: see --help")
+        return int(text)
+
+    return read
+
+
+def _refuse_paths(source: Path, target: Path) -> None:
+    if not source.exists():
+        raise UserError(f"input {source} does not exist")
+    inner, outer = target.resolve(), source.resolve()
+    if not source.is_dir():
+        refuse_suffix(target)
+        if inner == outer:
+            raise UserError(f"output {target} is the input: name another file")
+        if target.is_dir():
+            raise UserError(f"output {target} is a folder: name a file")
+        return
+    if target.suffix.lower() in SUFFIXES:
+        raise UserError(f"input {source} is a folder of pictures: name a folder, not {target}")
+    if inner.is_relative_to(outer) or outer.is_relative_to(inner):
+        raise UserError(f"output {target} lies in the input, or the input in it: name another one")
+    if target.exists() and (target.is_file() or any(target.iterdir())):
+        raise UserError(f"output {target} holds something already: name another folder or empty it")
+
+
+def _raw_format(asked: argparse.Namespace) -> Format | None:
+    """The format of a raw input; None where the input says it itself."""
+    told = (asked.size, asked.bits, asked.rate)
+    if asked.input.is_dir() or asked.input.suffix.lower() != RAW:
+        if any(told):
+            raise UserError(f"--size, --bits and --rate are for a raw {RAW} input: leave them out")
+        return None
+    if not all(told):
+        raise UserError(f"input {asked.input} is raw: give --size, --bits and --rate, all three")
+    try:
+        width, height = (int(side) for side in asked.size.split("x"))
+        rate = Fraction(asked.rate)
+        if min(width, height) <= 0 or rate <= 0:
+            raise ValueError
+    except (ValueError, ZeroDivisionError):
+        raise UserError(
+            f"--size {asked.size} --rate {asked.rate} cannot be read: "
+            "they look like 1920x1080 and 25 or 30000/1001"
+        ) from None
+    return Format(width, height, asked.bits, rate)
+
+
+def _enlarger(asked: argparse.Namespace) -> Enlarger:
+    try:
+        device = device_for(Training(device=asked.device, precision="no"))
+    except UserError:
+        raise UserError(f"--device {asked.device} is not on this machine: use auto") from None
+    network, about = load_network(asked.model)
+    scale = scale_of(network, about.example_shape)
+    return Enlarger(network.to(device), scale, asked.tile or None)
+
+
+def _video(asked: argparse.Namespace, raw: Format | None, enlarger: Enlarger) -> tuple[int, str]:
+    with opened(asked.input, raw) as (form, given):
+        larger = resized_format(form, enlarger.scale, 1)
+        made = enlarge_frames(given, form, enlarger, asked.batch)
+        frames = tqdm(made, "frames", unit="frame", disable=None)
+        count = write_video(asked.output, larger, frames, None if raw else asked.input)
+    return count, f"{count} frames of {larger.width} x {larger.height}, {form.bits} bits"
+
+
+def _pictures(source: Path, target: Path, enlarger: Enlarger) -> tuple[int, str]:
+    names = picture_names(source)
+    with fresh_folder(target) as folder:
+        for name in tqdm(names, "pictures", unit="picture", disable=None):
+            enlarge_picture(source / name, (folder / name).with_suffix(".png"), enlarger)
+    return len(names), f"{len(names)} pictures, {enlarger.scale} times larger each way"
+
+
+if __name__ == "__main__":
+    run_stage(main)
