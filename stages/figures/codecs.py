@@ -4,6 +4,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from stages.figures.crops import crops_figure
 from stages.figures.theme import BASELINE, DENSE, PRUNED, SPARSE
@@ -46,6 +47,9 @@ def rate_figure(points: Rows, codec: str) -> Figure:
         axes = grid[sequences.index(sequence)][modes.index(mode)]
         axes.plot(rates, qualities, "o-", ms=4, lw=1.4, color=COLOURS.get(name), label=name)
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_title(f"{sequence}, {plain(mode)}", fontsize=10)
     for axes in grid[-1]:
         axes.set_xlabel("rate (kbit/s)")

@@ -20,6 +20,7 @@ from stages.tasks.patches import PatchSamples
 from stages.tasks.picture_quality import psnr_db, ssim
 from stages.tasks.task import Drawing, Frames, Quality, Rows, Table
 from stages.training.device import device_of
+from stages.video.stills import coding_name
 
 CHARBONNIER_EPSILON = 1e-3
 
@@ -88,9 +89,9 @@ class Upsampling:
         return rows
 
     def show(self, networks: Mapping[str, nn.Module], folder: Path) -> None:
-        """Write the crop of every clean test picture where the original has most detail."""
+        """Write the crop of every test picture where the original has most detail."""
         for pair in read_pairs(artifacts.PREPARED, "test"):
-            if pair.coding != CLEAN and self.data.coded.clean:
+            if pair.coding != self._shown:
                 continue
             made = {self.baseline_name: self.upsample_baseline(pair)}
             made |= {name: self.upsample(network, pair) for name, network in networks.items()}
@@ -101,10 +102,13 @@ class Upsampling:
 
         quality = self.quality
         notes = {
-            (r["model"], r["item"]): f"{float(r[quality.name]):.2f} {quality.unit}" for r in rows
+            (r["model"], r["item"]): f"{float(r[quality.name]):.2f} {quality.unit}"
+            for r in rows
+            if r["coding"] == self._shown
         }
         columns = (self.baseline_name, "dense", "pruned", "original")
-        caption = "Details of the test pictures; below each, quality over the whole picture."
+        how = "not coded" if self._shown == CLEAN else f"coded as {self._shown}"
+        caption = f"Details of the test pictures, {how}; below each, quality over the whole one."
         return {"crops": Drawing(crops_figure(examples, columns, notes), caption)}
 
     def tables(self, rows: Rows) -> dict[str, Table]:
@@ -130,6 +134,12 @@ class Upsampling:
         assert pair.low is not None
         height, width = pair.high.shape
         return on_grid(resize(pair.low, height, width, "bicubic"), pair.bits)
+
+    @property
+    def _shown(self) -> str:
+        """The coding of the test pictures that figures show: none, if there are such."""
+        coded = self.data.coded
+        return CLEAN if coded.clean else coding_name(coded.codec, coded.qps[0])
 
     @cached_property
     def _validation(self) -> list[Picture]:
