@@ -20,13 +20,13 @@ def task(prepared: Path, settings: Settings) -> Upsampling:
     return Upsampling(settings)
 
 
-def tested(task: Upsampling) -> list[dict[str, Any]]:
+def rows_of(task: Upsampling) -> list[dict[str, Any]]:
     networks = {n: build_network("espcn", {"width": 4, "scale": 2}) for n in ("dense", "pruned")}
     return task.test(networks)
 
 
 def test_every_version_of_a_test_picture_has_rows(task: Upsampling) -> None:
-    rows = tested(task)
+    rows = rows_of(task)
     assert [(r["model"], r["coding"]) for r in rows] == [
         (model, coding)
         for coding in ("clean", "hevc_qp37")
@@ -47,7 +47,7 @@ def test_validation_is_the_mean_over_versions(task: Upsampling) -> None:
 
 
 def test_the_table_tells_quality_by_coding(task: Upsampling) -> None:
-    rows = tested(task)
+    rows = rows_of(task)
     ((title, (head, table)),) = task.tables(rows).items()
     assert "coding" in title
     assert head == ["model", "clean", "hevc_qp37"]
@@ -56,10 +56,10 @@ def test_the_table_tells_quality_by_coding(task: Upsampling) -> None:
 
 
 def test_crops_are_of_what_was_not_coded(task: Upsampling, tmp_path: Path) -> None:
-    rows = tested(task)
+    rows = rows_of(task)
     networks = {n: build_network("espcn", {"width": 4, "scale": 2}) for n in ("dense", "pruned")}
-    task.show(networks, tmp_path)
-    figure = task.draw(rows, tmp_path)["crops"].figure
+    task.show(networks, tmp_path / "crops")
+    figure = task.draw(rows, tmp_path / "crops")["crops"].figure
     told = [axes.get_xlabel() for axes in figure.axes]
     assert told[:3] == [f"{row['psnr_db']:.2f} dB" for row in rows[:3]]
     plt.close(figure)
