@@ -2,19 +2,25 @@
 
 from stages import artifacts
 from stages.errors import run_stage
-from stages.measuring.rate_distortion import deltas
-from stages.networks.saved import load_network
-from stages.settings import load_settings
-from stages.tasks.choose import task_of
-from stages.training.device import device_for
 
 
 def main() -> None:
-    """Write tables and crops; only a note where there is no video."""
+    """Write tables and crops; only a note where there is no video, at no cost."""
     if reason := artifacts.why_nothing(artifacts.SEQUENCES):
         artifacts.write_nothing(artifacts.CODEC, reason)
         print(f"nothing to judge: {reason}")
-        return
+    else:
+        _judge()
+
+
+def _judge() -> None:
+    # Imported here: where there is nothing to judge, importing would be all that takes time.
+    from stages.measuring.rate_distortion import MEAN, deltas
+    from stages.networks.saved import load_network
+    from stages.settings import load_settings
+    from stages.tasks.choose import task_of
+    from stages.training.device import device_for
+
     settings = load_settings()
     video, device = task_of(settings).video, device_for(settings.training)
     assert video is not None
@@ -27,8 +33,9 @@ def main() -> None:
         found = deltas(rows)
         artifacts.write_csv(folder / artifacts.DELTAS, found)
     for row in found:
-        if row["sequence"] == "mean" and row["filter"] in networks:
-            print(f"{row['codec']} {row['mode']}: {row['filter']} BD-rate {row['bd_rate']:+.4f}")
+        if row["sequence"] == MEAN and row["filter"] in networks:
+            told = "unknown" if row["bd_rate"] is None else f"{row['bd_rate']:+.4f}"
+            print(f"{row['codec']} {row['mode']}: {row['filter']} BD-rate {told}")
 
 
 if __name__ == "__main__":

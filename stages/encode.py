@@ -4,8 +4,6 @@ import sys
 
 from stages import artifacts
 from stages.errors import UserError, run_stage
-from stages.settings import load_settings
-from stages.tasks.choose import task_of
 
 
 def main() -> None:
@@ -13,15 +11,22 @@ def main() -> None:
     if len(sys.argv) != 2 or not sys.argv[1].isdigit():
         raise UserError("name one QP: python -m stages.encode QP")
     qp = int(sys.argv[1])
-    folder = artifacts.coded_path(qp)
     if reason := artifacts.why_nothing(artifacts.SEQUENCES):
-        artifacts.write_nothing(folder, reason)
+        artifacts.write_nothing(artifacts.coded_path(qp), reason)
         print(f"nothing to encode: {reason}")
-        return
+    else:
+        _encode(qp)
+
+
+def _encode(qp: int) -> None:
+    # Imported here: where there is nothing to encode, importing would be all that takes time.
+    from stages.settings import load_settings
+    from stages.tasks.choose import task_of
+
     video = task_of(load_settings()).video
     assert video is not None
-    with artifacts.fresh_folder(folder) as partial:
-        print(video.encode(qp, artifacts.SEQUENCES, partial))
+    with artifacts.fresh_folder(artifacts.coded_path(qp)) as folder:
+        print(video.encode(qp, artifacts.SEQUENCES, folder))
 
 
 if __name__ == "__main__":

@@ -44,6 +44,8 @@ def _result(settings: Settings) -> Result:
     folders = {"figures": artifacts.FIGURES, "model": artifacts.SELECTED_MODEL}
     if decision["decided"]:
         folders["sparse"] = artifacts.SPARSE_MODEL
+    if not artifacts.why_nothing(artifacts.CODEC):
+        folders["codec"] = artifacts.CODEC
     return Result(
         digest=digest_of(results),
         name=f"{settings.task} target {settings.pruning.target:g}",

@@ -75,6 +75,28 @@ def test_pictures(fresh: Callable[[], Project]) -> None:
     refused(project, "prepare", "data/own", "no picture")
 
 
+def test_video(fresh: Callable[[], Project]) -> None:
+    project = fresh()
+    own = project.folder / "data/own"
+    project.edit(data__upsampling__source="video")
+    refused(project, "prepare", "data/own", "too few videos (0)")
+    for name in "abc":
+        (own / f"{name}.yuv").write_bytes(bytes(128 * 128 * 3 // 2 * 3))
+    refused(project, "prepare", ".yuv", "data.upsampling.video.raw")
+    raw = {"size": [130, 128], "bits": 8, "rate": 25}
+    project.edit(data__upsampling__video__raw=raw)
+    refused(project, "prepare", ".yuv", "73,728 bytes", "no whole number of frames of 130 x 128")
+    project.edit(data__upsampling__video__raw=raw | {"size": [128, 127]})
+    refused(project, "prepare", "127 x 128", "even")
+    project.edit(data__upsampling__video__raw=raw | {"size": [128, 128]})
+    project.edit(data__upsampling__video__first=3)
+    refused(project, "prepare", ".yuv", "no frames from 3 on", "data.upsampling.video.first")
+    project.edit(data__upsampling__video__first=0)
+    ran = project.call("python", "-m", "stages.prepare")
+    assert ran.code == 0, ran.text
+    refused(project, "encode", "name one QP")
+
+
 def test_training(fresh: Callable[[], Project]) -> None:
     project = fresh()
     assert project.call("python", "-m", "stages.prepare").code == 0
