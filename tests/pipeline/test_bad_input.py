@@ -85,7 +85,7 @@ def test_video(fresh: Callable[[], Project]) -> None:
     refused(project, "prepare", ".yuv", "data.upsampling.video.raw")
     raw = {"size": [130, 128], "bits": 8, "rate": 25}
     project.edit(data__upsampling__video__raw=raw)
-    refused(project, "prepare", ".yuv", "73,728 bytes", "no whole number of frames of 130 x 128")
+    refused(project, "prepare", ".yuv", "73,728 bytes", "no whole number of frames of 128 x 130")
     project.edit(data__upsampling__video__raw=raw | {"size": [128, 127]})
     refused(project, "prepare", "127 x 128", "even")
     project.edit(data__upsampling__video__raw=raw | {"size": [128, 128]})
