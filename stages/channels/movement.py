@@ -43,10 +43,7 @@ def movement(
     if name == "pixel_shuffle" and most == 1:
         moved = [[_keep_together(flow, moved[0][0])]]
     if name in VIEWS and most == 1:
-        before, after = flow.facets(args[0])[0], moved[0][0]
-        after = keep_split_even(flow, before, after, list(args[1]))
-        flow.views.append((tuple(after.shape), varying(after, after.dim())))
-        moved = [[after]]
+        moved = [[_viewed(flow, flow.facets(args[0])[0], moved[0][0], list(args[1]))]]
     return moved
 
 
@@ -108,19 +105,20 @@ def _keep_together(flow: Flow, after: Tensor) -> Tensor:
     return one.expand(after.shape)
 
 
-def keep_split_even(flow: Flow, before: Tensor, after: Tensor, sizes: list[int]) -> Tensor:
+def _viewed(flow: Flow, before: Tensor, after: Tensor, sizes: list[int]) -> Tensor:
     """A view that splits a channel axis: what goes from one part goes from all.
 
     The last of the parts' axes gets shorter, unless the code leaves the length of another open.
     """
     axes = sorted(varying(after, after.dim()))
-    split = len(axes) - max(1, len(varying(before, before.dim())))
-    if split <= 0:
-        return after
-    open_axis = next((axis for axis in axes if axis < len(sizes) and sizes[axis] == -1), axes[-1])
-    fixed = [axis for axis in axes if axis != open_axis][:split]
-    for axis in fixed:
-        first = after.narrow(axis, 0, 1)
-        flow.couple(after, first)
-        after = first.expand(after.shape)
+    split = len(axes) - max(1, len(varying(before, before.dim()))) if len(axes) > 1 else 0
+    if split > 0:
+        openly = (axis for axis in axes if axis < len(sizes) and sizes[axis] == -1)
+        open_axis = next(openly, axes[-1])
+        for axis in [axis for axis in axes if axis != open_axis][:split]:
+            first = after.narrow(axis, 0, 1)
+            flow.couple(after, first)
+            after = first.expand(after.shape)
+            axes.remove(axis)
+    flow.views.append((tuple(after.shape), set(axes)))
     return after
