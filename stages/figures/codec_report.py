@@ -40,7 +40,7 @@ def codec_lead(deltas: Rows) -> str:
     return (
         f"Behind real codecs the pruned filter needs {-pruned:.3f} less rate than bicubic for the "
         f"same Y-PSNR (BD-rate, mean of {len(costs)} codecs and modes), the dense one "
-        f"{-dense:.3f}. Pruning costs {pruned - dense:+.4f} of BD-rate on average and "
+        f"{-dense:.3f}. Pruning changes BD-rate by {pruned - dense:+.4f} on average and "
         f"{costs[worst]:+.4f} at worst ({worst[0].upper()}, {plain(worst[1])}): "
         f"{'less' if kept else 'not less'} than the {STANDARD_COST} that the standard names."
     )
