@@ -27,7 +27,7 @@ def video_files(folder: Path, validation: float, test: float, seed: int) -> dict
     """Video files of a folder by part: its `train/`, `validation/` and `test/`, or split at random.
 
     Raises:
-        UserError: if the folder is missing or a part has no file.
+        UserError: if the folder is missing, there are too few files, or a part has none.
     """
     given = part_folders(folder)
     if given:
@@ -36,14 +36,14 @@ def video_files(folder: Path, validation: float, test: float, seed: int) -> dict
         names = {path.relative_to(folder).as_posix(): path for path in _listed(folder)}
         parts = split_names(list(names), validation, test, seed, "videos")
         found = {part: [names[name] for name in chosen] for part, chosen in parts.items()}
-    for part, paths in found.items():
-        if not paths:
-            raise UserError(f"data folder {given.get(part, folder)} holds no video: add some")
     return found
 
 
 def _listed(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not found:
+        raise UserError(f"data folder {folder} holds no video ({', '.join(sorted(SUFFIXES))})")
+    return found
 
 
 @contextmanager

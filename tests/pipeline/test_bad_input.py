@@ -79,7 +79,7 @@ def test_video(fresh: Callable[[], Project]) -> None:
     project = fresh()
     own = project.folder / "data/own"
     project.edit(data__upsampling__source="video")
-    refused(project, "prepare", "data/own", "too few videos (0)")
+    refused(project, "prepare", "data/own", "holds no video")
     for name in "abc":
         (own / f"{name}.yuv").write_bytes(bytes(128 * 128 * 3 // 2 * 3))
     refused(project, "prepare", ".yuv", "data.upsampling.video.raw")

@@ -73,6 +73,9 @@ def test_killing_and_running_again(made_once: Project, fresh: Any, stage: str) -
     made = "data/coded/qp27" if partial else "models/dense"
     assert not (project.folder / made).exists(), "nothing torn stands where the result belongs"
     project.repro()
-    assert outs(project) == outs(made_once)
+    found = outs(project)
+    assert {"data/coded/qp27", "models/dense", "models/pruned"} <= found.keys()
+    # What was made once may hold what other tests asked for besides.
+    assert found.items() <= outs(made_once).items()
     assert project.repro().stages == []
     assert not [path for path in project.folder.rglob("*.partial") if ".dvc" not in path.parts]

@@ -226,3 +226,5 @@ def test_videos_are_split_by_file(tmp_path: Path, refused: Any) -> None:
     saved(tmp_path / "given/train/a.y4m", like, moving(1, like))
     with refused("validation", "no video"):
         video_files(tmp_path / "given", 0.25, 0.25, 1)
+    with refused("too few videos (1)"):
+        video_files(tmp_path / "given/train", 0.25, 0.25, 1)
