@@ -36,6 +36,8 @@ class Results:
     summary: Mapping[str, Any]
     decision: Mapping[str, Any]
     limit: float
+    points: Rows  # a stream and filter each; none where there is no video
+    deltas: Rows
 
 
 def main() -> None:
@@ -46,13 +48,18 @@ def main() -> None:
         "Channels removed": _channel_drawings(results),
         "Single weights removed": _weight_drawings(results),
         "Models on the test part": results.task.draw(results.rows, artifacts.EXAMPLES),
-        "Behind real codecs": _codec_drawings(),
+        "Behind real codecs": _codec_drawings(results),
     }
     with artifacts.fresh_folder(artifacts.FIGURES) as folder:
         for drawings in sections.values():
             for name, drawing in drawings.items():
                 save(drawing.figure, folder / f"{name}.png")
-    parts = [*_leads(results), *_tables(results), *_codec_tables(), *_pictures(sections)]
+    parts = [
+        *_leads(results),
+        *_tables(results),
+        *_codec_tables(results.deltas),
+        *_pictures(sections),
+    ]
     with artifacts.fresh_file(artifacts.REPORT) as partial:
         partial.write_text(report.report_page(parts), encoding="utf-8")
     print(f"figures: {artifacts.FIGURES}; report: {artifacts.REPORT}")
@@ -70,7 +77,15 @@ def _read() -> Results:
         rows=artifacts.read_csv(artifacts.TEST_TABLE),
         summary=artifacts.read_json(artifacts.SUMMARY),
         decision=artifacts.read_json(artifacts.TRADEOFF),
+        points=_codec_rows(artifacts.POINTS),
+        deltas=_codec_rows(artifacts.DELTAS),
         limit=threshold(settings.of(settings.criterion), task.quality, dense, baseline),
+    )
+
+
+def _codec_rows(name: str) -> Rows:
+    return (
+        [] if artifacts.why_nothing(artifacts.CODEC) else artifacts.read_csv(artifacts.CODEC / name)
     )
 
 
@@ -128,19 +143,15 @@ def _weight_drawings(results: Results) -> Drawings:
     }
 
 
-def _codec_drawings() -> Drawings:
-    if artifacts.why_nothing(artifacts.CODEC):
+def _codec_drawings(results: Results) -> Drawings:
+    if not results.points:
         return {}
-    points, deltas = (
-        artifacts.read_csv(artifacts.CODEC / name) for name in (artifacts.POINTS, artifacts.DELTAS)
-    )
-    return codec_drawings(points, deltas, artifacts.CODEC / artifacts.CROPS)
+    return codec_drawings(results.points, results.deltas, artifacts.CODEC / artifacts.CROPS)
 
 
-def _codec_tables() -> list[str]:
-    if artifacts.why_nothing(artifacts.CODEC):
+def _codec_tables(deltas: Rows) -> list[str]:
+    if not deltas:
         return []
-    deltas = artifacts.read_csv(artifacts.CODEC / artifacts.DELTAS)
     return [
         report.heading("Behind real codecs: BD-rate against bicubic"),
         report.paragraph(codec_lead(deltas)),

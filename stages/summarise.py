@@ -18,7 +18,7 @@ from stages.measuring.cost import (
     saved_bytes,
     zipped_bytes,
 )
-from stages.measuring.rate_distortion import MEAN, mean_of
+from stages.measuring.rate_distortion import mean_rate
 from stages.networks.saved import WEIGHTS, load_network
 from stages.settings import CONTROLS, load_settings
 from stages.tasks.choose import task_of
@@ -91,11 +91,7 @@ def _summary(task: Task, models: Mapping[str, Mapping[str, Any]]) -> dict[str, A
 def _rates() -> dict[str, float | None]:
     """BD-rate against bicubic, mean over sequences, codecs and modes; what pruning cost of it."""
     rows = artifacts.read_csv(artifacts.CODEC / artifacts.DELTAS)
-    means = [row for row in rows if row["sequence"] == MEAN]
-    dense, pruned = (
-        mean_of([float(r["bd_rate"]) if r["bd_rate"] else None for r in means if r["filter"] == n])
-        for n in ("dense", "pruned")
-    )
+    dense, pruned = (mean_rate(rows, name) for name in ("dense", "pruned"))
     cost = None if dense is None or pruned is None else pruned - dense
     return {"bd_rate_dense": dense, "bd_rate_pruned": pruned, "bd_rate_cost": cost}
 

@@ -1,6 +1,5 @@
 """Filters behind codecs: what is measured is what was decoded, enlarged and compared."""
 
-import copy
 from pathlib import Path
 from typing import Any
 
@@ -115,9 +114,11 @@ def test_a_detail_of_each_sequence_is_shown(scene: BehindCodecs) -> None:
         assert 0 < abs(files["original"] - files["bicubic"]).mean() < 0.2
 
 
-def test_small_pictures_give_no_sequence(scene: BehindCodecs, tmp_path: Path) -> None:
-    video = copy.copy(scene)
+@pytest.mark.usefixtures("scene")
+def test_small_pictures_give_no_sequence(tmp_path: Path) -> None:
     for path in (tmp_path / "own/test").iterdir():
         cv2.imwrite(str(path), np.zeros((127, 200), np.uint8))
     (tmp_path / "none").mkdir()
+    video = task_of(load_settings()).video
+    assert video is not None
     assert video.prepare(tmp_path / "none") == []

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from stages.errors import UserError
-from stages.video.ffmpeg import QUIET, executable, first_line
+from stages.video.ffmpeg import QUIET, description, executable, first_line
 from stages.video.frames import Format, Frame
 from stages.video.y4m import write_y4m
 
@@ -62,11 +62,9 @@ def _meaning(source: Path) -> list[str]:
 
     That is their range, colours, where chroma lies, and the shape of a pixel.
     """
-    told = subprocess.run(
-        [executable(), "-hide_banner", "-nostdin", "-v", "verbose", "-i", str(source)],
-        capture_output=True, text=True, check=False, errors="replace",
-    ).stderr  # fmt: skip
-    found = re.search(r"Stream #.*?: Video: .*?, [a-z]+[a-z0-9]*\(([^)]*)\)(.*)", told)
+    found = re.search(
+        r"Stream #.*?: Video: .*?, [a-z]+[a-z0-9]*\(([^)]*)\)(.*)", description(source)
+    )
     if found is None:
         return []
     settings = _told(found[1].split(", "))

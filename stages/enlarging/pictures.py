@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stages.enlarging.enlarger import Enlarger
 from stages.errors import UserError
+from stages.sources.parts import files_below
 from stages.sources.pictures import SUFFIXES, Luma, decode_file, resize, write_png
 
 # ITU-R BT.601, full range (as in JPEG): luma of red, green and blue.
@@ -25,11 +26,7 @@ def picture_names(folder: Path) -> list[Path]:
     Raises:
         UserError: if there is none, or what is made of two would have the same name.
     """
-    names = sorted(
-        path.relative_to(folder)
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and path.is_file()
-    )
+    names = [path.relative_to(folder) for path in files_below(folder, SUFFIXES)]
     if not names:
         raise UserError(f"folder {folder} holds no picture ({', '.join(sorted(SUFFIXES))})")
     _refuse_doubles(folder, names)

@@ -10,7 +10,7 @@ from stages.enlarging.encoding import write_container
 from stages.errors import UserError
 from stages.video.ffmpeg import decoded
 from stages.video.frames import Format, Frame, to_bytes
-from stages.video.y4m import read_raw, read_y4m, write_y4m
+from stages.video.y4m import read_raw, write_y4m
 
 Y4M, RAW = ".y4m", ".yuv"
 CRF = 12
@@ -36,9 +36,6 @@ def opened(path: Path, raw: Format | None) -> Iterator[tuple[Format, Iterator[Fr
     """
     if raw:
         yield raw, read_raw(path, raw)
-    elif path.suffix.lower() == Y4M:  # ffmpeg says nothing of a file that ends inside a frame
-        with path.open("rb") as stream:
-            yield read_y4m(stream, str(path))
     else:
         with decoded(path) as video:
             yield video

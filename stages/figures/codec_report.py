@@ -1,14 +1,13 @@
 """What the report says of filters behind real codecs, beside what the standard says of its own."""
 
-from stages.figures.codecs import mean_deltas, plain
-from stages.measuring.rate_distortion import DELTAS, MEAN, mean_of
+from stages.figures.codecs import plain
+from stages.measuring.rate_distortion import DELTAS, MEAN, mean_rate, mean_rates
 from stages.tasks.task import Rows, Table
 
 COLUMNS = (("hevc", "low_delay"), ("vvc", "low_delay"), ("hevc", "random_access"),
            ("vvc", "random_access"))  # fmt: skip
 # MPAI-EVC Up-sampling Filter for Video: BD-rate against bicubic, SD to HD.
 STANDARD = dict(zip(COLUMNS, (-0.122, -0.138, -0.173, -0.225), strict=True))
-FILTERS = ("dense", "pruned")
 STANDARD_COST = 0.01  # BD-rate that pruning may cost, by the same text
 
 DIFFERENCES = (
@@ -23,8 +22,8 @@ DIFFERENCES = (
 
 def codec_lead(deltas: Rows) -> str:
     """What filters save on bicubic, and what pruning cost of it."""
-    found = mean_deltas(deltas)
-    dense, pruned = (mean_of([v for k, v in found.items() if k[2] == n]) for n in FILTERS)
+    found = mean_rates(deltas)
+    dense, pruned = (mean_rate(deltas, name) for name in ("dense", "pruned"))
     if dense is None or pruned is None:
         return (
             "Curves of filters and of bicubic do not overlap or do not grow everywhere, so BD-rate "
@@ -48,7 +47,7 @@ def codec_lead(deltas: Rows) -> str:
 
 def standard_table(deltas: Rows) -> Table:
     """BD-rate in the standard's form: a row a filter, a column a codec and mode."""
-    found = mean_deltas(deltas)
+    found = mean_rates(deltas)
     head = ["filter", *(f"{codec.upper()} {'LD' if 'low' in mode else 'RA'}"
                         for codec, mode in COLUMNS)]  # fmt: skip
     rows = []

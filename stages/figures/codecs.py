@@ -8,7 +8,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from stages.figures.crops import crops_figure
 from stages.figures.theme import BASELINE, DENSE, PRUNED, SPARSE
-from stages.measuring.rate_distortion import MEAN, curves
+from stages.measuring.rate_distortion import curves, mean_rates
 from stages.tasks.task import Drawing, Rows
 
 COLOURS = {"bicubic": BASELINE, "lanczos": SPARSE, "dense": DENSE, "pruned": PRUNED}
@@ -61,7 +61,7 @@ def rate_figure(points: Rows, codec: str) -> Figure:
 
 def delta_figure(deltas: Rows) -> Figure:
     """Bars of the mean BD-rate by codec and mode, dense beside pruned."""
-    found = mean_deltas(deltas)
+    found = mean_rates(deltas)
     cases = list(dict.fromkeys((codec, mode) for codec, mode, _ in found))
     figure, axes = plt.subplots(figsize=(2 + 1.6 * len(cases), 4.2))
     for number, name in enumerate(("dense", "pruned")):
@@ -77,15 +77,6 @@ def delta_figure(deltas: Rows) -> Figure:
     axes.margins(y=0.15)
     axes.legend(fontsize=9)
     return figure
-
-
-def mean_deltas(deltas: Rows) -> dict[tuple[str, str, str], float | None]:
-    """Mean BD-rate over the sequences by codec, mode and filter, where it is known."""
-    return {
-        (str(row["codec"]), str(row["mode"]), str(row["filter"])):
-            float(row["bd_rate"]) if row["bd_rate"] != "" else None
-        for row in deltas if row["sequence"] == MEAN
-    }  # fmt: skip
 
 
 def plain(mode: str) -> str:

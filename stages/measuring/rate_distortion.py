@@ -19,23 +19,24 @@ def bd_rate(anchor: Curve, other: Curve) -> float | None:
     None where the curves share no quality, or a quality does not grow with its rate (VCEG-M33;
     piecewise cubic, JCTVC-L1100).
     """
-    if not (_grows(anchor) and _grows(other) and _overlap(anchor[1], other[1])):
-        return None
-    from bjontegaard import bd_rate as delta  # imports matplotlib
-
-    with warnings.catch_warnings(action="ignore"):  # of a small overlap
-        found = delta(*anchor, *other, method=METHOD, require_matching_points=False, min_overlap=0)
-    return float(found) / 100
+    found = _delta("bd_rate", anchor, other, shared=1)
+    return None if found is None else found / 100
 
 
 def bd_quality(anchor: Curve, other: Curve) -> float | None:
     """Mean difference of quality at equal rate, in its own unit (BD-PSNR: dB)."""
-    if not (_grows(anchor) and _grows(other) and _overlap(anchor[0], other[0])):
-        return None
-    from bjontegaard import bd_psnr as delta  # imports matplotlib
+    return _delta("bd_psnr", anchor, other, shared=0)
 
-    with warnings.catch_warnings(action="ignore"):
-        found = delta(*anchor, *other, method=METHOD, require_matching_points=False, min_overlap=0)
+
+def _delta(name: str, anchor: Curve, other: Curve, shared: int) -> float | None:
+    if not (_grows(anchor) and _grows(other) and _overlap(anchor[shared], other[shared])):
+        return None
+    import bjontegaard  # imports matplotlib
+
+    with warnings.catch_warnings(action="ignore"):  # of a small overlap
+        found = getattr(bjontegaard, name)(
+            *anchor, *other, method=METHOD, require_matching_points=False, min_overlap=0
+        )
     return float(found)
 
 
@@ -97,3 +98,18 @@ def _means(rows: Rows) -> list[dict[str, Any]]:
         head = {"sequence": MEAN, "codec": codec, "mode": mode, "filter": name}
         means.append(head | values)
     return means
+
+
+def mean_rates(rows: Rows) -> dict[tuple[str, str, str], float | None]:
+    """Mean BD-rate over the sequences by codec, mode and filter, of rows as `deltas` makes them,
+    read back from a table: blank is unknown."""
+    return {
+        (str(row["codec"]), str(row["mode"]), str(row["filter"])):
+            float(row["bd_rate"]) if row["bd_rate"] != "" else None
+        for row in rows if row["sequence"] == MEAN
+    }  # fmt: skip
+
+
+def mean_rate(rows: Rows, name: str) -> float | None:
+    """Mean BD-rate of a filter over sequences, codecs and modes."""
+    return mean_of([rate for key, rate in mean_rates(rows).items() if key[2] == name])

@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 from stages.errors import UserError
-from stages.sources.parts import PARTS, part_folders
+from stages.sources.parts import PARTS, files_below, part_folders
 from stages.sources.pictures import SUFFIXES, Picture, read_luma
 
 
@@ -65,11 +65,7 @@ def split_names(
 def _list_pictures(folder: Path) -> list[str]:
     """List pictures by their path relative to `folder`, or, of given pairs, to its `high/`."""
     root = folder / "high" if _holds_pairs(folder) else folder
-    names = [
-        path.relative_to(root).as_posix()
-        for path in root.rglob("*")
-        if path.suffix.lower() in SUFFIXES and path.is_file()
-    ]
+    names = [path.relative_to(root).as_posix() for path in files_below(root, SUFFIXES)]
     if not names:
         kinds = ", ".join(sorted(SUFFIXES))
         raise UserError(f"data folder {root} holds no picture ({kinds})")

@@ -1,5 +1,6 @@
 """The parts of a data set, and where the user's own folder gives them."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from stages.errors import UserError
@@ -16,6 +17,13 @@ def own_folder(folder: Path) -> Path:
     if not folder.is_dir():
         raise UserError(f"data folder {folder} does not exist: set data.folder")
     return folder
+
+
+def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """Files with one of the suffixes anywhere below a folder, sorted."""
+    return sorted(
+        path for path in folder.rglob("*") if path.suffix.lower() in suffixes and path.is_file()
+    )
 
 
 def part_folders(folder: Path) -> dict[str, Path]:

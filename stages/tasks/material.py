@@ -1,6 +1,7 @@
 """What up-sampling learns from and is tested on: pictures or video, by part."""
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
@@ -27,7 +28,7 @@ class Material:
         """Pairs by part, made as they are asked for."""
         if self.data.source == "video":
             return {part: self._from_videos(paths) for part, paths in self._videos().items()}
-        return {part: self._from_stills(stills) for part, stills in self._stills().items()}
+        return {part: self._from_stills(stills) for part, stills in self._stills.items()}
 
     def sequences(self) -> Iterator[tuple[str, Format, Iterator[Frame]]]:
         """Name, format and frames of each test sequence; of pictures, a pan and zoom.
@@ -42,13 +43,14 @@ class Material:
                     form = whole_multiples(given, data.scale, str(path))
                     yield path.stem, form, (cut_to(frame, form) for frame in islice(frames, most))
             return
-        for picture in self._stills()["test"]:
+        for picture in self._stills["test"]:
             assert picture.path is not None
             if min(picture.high.shape) < data.scale * SMALLEST:
                 continue
             colours = read_colours(picture.path)
             yield picture.name, *pan_and_zoom(colours, most, data.scale)
 
+    @cached_property
     def _stills(self) -> dict[str, list[Picture]]:
         if self.data.source == "photographs":
             return photographs()

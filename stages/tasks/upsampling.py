@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from stages import artifacts
+from stages.enlarging.running import run
 from stages.settings import Settings
 from stages.sources.pictures import CLEAN, Luma, Picture, on_grid, resize
 from stages.sources.prepared import read_pairs, write_pairs
@@ -19,7 +20,6 @@ from stages.tasks.fit import refuse_misfit
 from stages.tasks.patches import PatchSamples
 from stages.tasks.picture_quality import psnr_db, ssim
 from stages.tasks.task import Drawing, Frames, Quality, Rows, Table
-from stages.training.device import device_of
 from stages.video.stills import coding_name
 
 CHARBONNIER_EPSILON = 1e-3
@@ -123,11 +123,8 @@ class Upsampling:
     def upsample(self, network: nn.Module, pair: Picture) -> Luma:
         """What `network` makes of a pair's low-resolution luma, rounded to the pair's bits."""
         assert pair.low is not None
-        device = device_of(network)
-        network.eval()
-        with torch.no_grad():
-            output: Tensor = network(torch.from_numpy(pair.low)[None, None].to(device))
-        return on_grid(output[0, 0].float().cpu().numpy(), pair.bits)
+        output = run(network, torch.from_numpy(pair.low)[None, None], self.data.scale)
+        return on_grid(output[0, 0].numpy(), pair.bits)
 
     def upsample_baseline(self, pair: Picture) -> Luma:
         """Bicubic (a = -0.5) enlargement, rounded to the pair's bits."""

@@ -115,12 +115,17 @@ def _checked(
     return form, frames(given)
 
 
-def _sample_format(path: Path) -> str:
-    """How ffmpeg says that samples are stored, such as `yuv420p10le`."""
-    told = subprocess.run(
-        [executable(), "-hide_banner", "-nostdin", "-i", str(path)],
+def description(path: Path) -> str:
+    """What ffmpeg tells of a file and its streams, or why it cannot be read."""
+    return subprocess.run(
+        [executable(), "-hide_banner", "-nostdin", "-v", "verbose", "-i", str(path)],
         capture_output=True, text=True, check=False, errors="replace",
     ).stderr  # fmt: skip
+
+
+def _sample_format(path: Path) -> str:
+    """How ffmpeg says that samples are stored, such as `yuv420p10le`."""
+    told = description(path)
     found = re.search(r"Stream #.*?: Video: .*?, ([a-z]+[a-z0-9]*)(?=[(,])", told)
     if found is None:
         raise UserError(f"video {path} cannot be read: {first_line(told)}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from stages.errors import UserError
 from stages.settings import UpsamplingData, Video
 from stages.sources.folder import split_names
-from stages.sources.parts import part_folders
+from stages.sources.parts import files_below, part_folders
 from stages.sources.pictures import CLEAN, Luma, Picture
 from stages.video.ffmpeg import decoded
 from stages.video.frames import Format, Frame, as_fractions
@@ -40,7 +40,7 @@ def video_files(folder: Path, validation: float, test: float, seed: int) -> dict
 
 
 def _listed(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    found = files_below(folder, SUFFIXES)
     if not found:
         raise UserError(f"data folder {folder} holds no video ({', '.join(sorted(SUFFIXES))})")
     return found

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from stages.video.frames import Format, Frame
+from stages.video.frames import Format, Frame, from_bytes
 from stages.video.resizing import SMALLEST
 
 RATE = Fraction(25)
@@ -46,15 +46,5 @@ def _views(picture: Image.Image, form: Format, frames: int) -> Iterator[Frame]:
         centre = (whole - path) / 2 + done * path
         box = (*(centre - half), *(centre + half))
         view = picture.resize((form.width, form.height), Image.Resampling.BICUBIC, box=box)
-        yield _planes(np.asarray(view), form)
-
-
-def _planes(pixels: NDArray[np.uint8], form: Format) -> Frame:
-    stacked = cv2.cvtColor(pixels, cv2.COLOR_RGB2YUV_I420).astype(np.uint16).ravel()
-    luma, chroma = form.width * form.height, form.width * form.height // 4
-    halves = form.height // 2, form.width // 2
-    return (
-        stacked[:luma].reshape(form.height, form.width),
-        stacked[luma : luma + chroma].reshape(halves),
-        stacked[luma + chroma :].reshape(halves),
-    )
+        planes = cv2.cvtColor(np.asarray(view), cv2.COLOR_RGB2YUV_I420)
+        yield from_bytes(planes.tobytes(), form)
