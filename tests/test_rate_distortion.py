@@ -60,9 +60,10 @@ def test_every_sequence_and_their_mean_are_told() -> None:
     assert by_sequence["mean"]["bd_rate"] == pytest.approx(sum(rates) / 2)
     assert by_sequence["b"]["bd_rate"] < by_sequence["a"]["bd_rate"] < 0
     assert by_sequence["a"]["bd_rate_vmaf"] < 0
+    assert by_sequence["mean"]["bd_vmaf"] == pytest.approx(0.4)
 
 
 def test_what_is_not_known_is_left_out() -> None:
     given = [*rows("a", "bicubic", 0, vmaf=False), *rows("a", "dense", 50, vmaf=False)]
     assert [row["bd_rate"] for row in deltas(given)] == [None, None]
-    assert [row["bd_rate_vmaf"] for row in deltas(given)] == [None, None]
+    assert [(row["bd_rate_vmaf"], row["bd_vmaf"]) for row in deltas(given)] == [(None, None)] * 2

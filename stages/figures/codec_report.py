@@ -60,7 +60,8 @@ def standard_table(deltas: Rows) -> Table:
 
 def delta_table(deltas: Rows) -> Table:
     """All deltas against bicubic: a row a sequence, codec, mode and filter; the means last."""
-    head = ["sequence", "codec", "mode", "filter", "BD-rate", "BD-PSNR (dB)", "BD-rate (VMAF)"]
+    head = ["sequence", "codec", "mode", "filter", "BD-rate", "BD-PSNR (dB)", "BD-rate (VMAF)",
+            "BD-VMAF"]  # fmt: skip
     ordered = sorted(deltas, key=lambda row: row["sequence"] == MEAN)
     rows = [
         [str(row["sequence"]), str(row["codec"]).upper(), plain(str(row["mode"])),

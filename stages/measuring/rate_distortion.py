@@ -8,6 +8,8 @@ from typing import Any
 METHOD = "pchip"  # as in the common test conditions of JCT-VC and JVET
 ANCHOR = "bicubic"
 MEAN = "mean"  # in the place of a sequence: the mean over all
+# Rate by Y-PSNR and Y-PSNR by rate; the same of VMAF.
+DELTAS = ("bd_rate", "bd_psnr_db", "bd_rate_vmaf", "bd_vmaf")
 
 Rows = Sequence[Mapping[str, Any]]
 Curve = tuple[list[float], list[float]]  # rates, and qualities that grow with them
@@ -63,30 +65,33 @@ def curves(rows: Rows, quality: str) -> dict[tuple[str, ...], Curve]:
 
 
 def deltas(rows: Rows) -> list[dict[str, Any]]:
-    """A row a sequence, codec, mode and filter: its deltas against bicubic, blank where none is.
+    """A row a sequence, codec, mode and filter: its deltas against bicubic, None where none is.
 
     Rows of the sequence `MEAN` are means over all sequences.
     """
     by_psnr, by_vmaf = curves(rows, "psnr_db"), curves(rows, "vmaf")
-    made = []
-    for key in (key for key in by_psnr if key[3] != ANCHOR):
-        anchor = (*key[:3], ANCHOR)
-        values = {
-            "bd_rate": bd_rate(by_psnr[anchor], by_psnr[key]),
-            "bd_psnr_db": bd_quality(by_psnr[anchor], by_psnr[key]),
-            "bd_rate_vmaf": bd_rate(by_vmaf[anchor], by_vmaf[key]) if key in by_vmaf else None,
-        }
-        made.append(dict(zip(("sequence", "codec", "mode", "filter"), key, strict=True)) | values)
+    made = [
+        dict(zip(("sequence", "codec", "mode", "filter"), key, strict=True))
+        | _against_anchor(by_psnr, key, DELTAS[:2])
+        | _against_anchor(by_vmaf, key, DELTAS[2:])
+        for key in by_psnr if key[3] != ANCHOR
+    ]  # fmt: skip
     return [*made, *_means(made)]
+
+
+def _against_anchor(
+    by: Mapping[tuple[str, ...], Curve], key: tuple[str, ...], names: Sequence[str]
+) -> dict[str, Any]:
+    if key not in by:
+        return dict.fromkeys(names)
+    pair = by[(*key[:3], ANCHOR)], by[key]
+    return dict(zip(names, (bd_rate(*pair), bd_quality(*pair)), strict=True))
 
 
 def mean_of(values: Sequence[float | None]) -> float | None:
     """The mean; None if a value is missing."""
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known and len(known) == len(values) else None
-
-
-DELTAS = ("bd_rate", "bd_psnr_db", "bd_rate_vmaf")
 
 
 def _means(rows: Rows) -> list[dict[str, Any]]:
