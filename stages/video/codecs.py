@@ -70,17 +70,21 @@ def _vvc(mode: str) -> str:
     return f"MCTF=0:BIM=0:POC0IDR=1:GOPSize={2 * GOP}:RefreshSec=1"
 
 
-def frames_of(stream: Path, expected: int) -> tuple[Format, list[Frame]]:
-    """All frames of a stream.
+def frames_of(stream: Path, expected: int, stride: int = 1) -> tuple[Format, list[Frame]]:
+    """One in `stride` frames of a stream.
 
     Raises:
-        UserError: if it does not hold as many as expected.
+        UserError: if it does not hold as many frames as expected.
     """
+    found, count = [], 0
     with decoded(stream) as (form, frames):
-        found = list(frames)
-    if len(found) != expected:
+        for frame in frames:
+            if count % stride == 0:
+                found.append(frame)
+            count += 1
+    if count != expected:
         raise UserError(
-            f"stream {stream} gives {len(found)} of {expected} frames: delete it and run "
+            f"stream {stream} gives {count} of {expected} frames: delete it and run "
             "`dvc repro` again"
         )
     return form, found

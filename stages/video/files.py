@@ -1,6 +1,6 @@
 """Video files from the user's own folder: frames as pictures, and sequences."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from itertools import islice
@@ -10,9 +10,9 @@ from stages.errors import UserError
 from stages.settings import UpsamplingData, Video
 from stages.sources.folder import split_names
 from stages.sources.parts import files_below, part_folders
-from stages.sources.pictures import CLEAN, Luma, Picture
+from stages.sources.pictures import CLEAN, Picture
 from stages.video.ffmpeg import decoded
-from stages.video.frames import Format, Frame, as_fractions
+from stages.video.frames import Format, Frame, Plane, as_fractions
 from stages.video.recoding import recoded
 from stages.video.resizing import cut_to, resized_format, shrunk, whole_multiples
 from stages.video.stills import coding_name
@@ -76,35 +76,30 @@ def _some(frames: Iterator[Frame], path: Path, video: Video) -> Iterator[Frame]:
 
 
 def video_pairs(path: Path, data: UpsamplingData) -> Iterator[Picture]:
-    """Every so many frames of a video at both resolutions, clean and coded as the settings say.
-
-    The whole range is coded, so that what is taken was predicted from its neighbours.
-    """
+    """Every so many frames of a video at both resolutions, clean and coded as the settings say."""
+    stride, coded = data.video.stride, data.coded
+    highs: list[Plane] = []
+    lows: list[Plane] = []
     with opened(path, data.video) as (given, frames):
         form = whole_multiples(given, data.scale, str(path))
-        highs: list[Luma] = []
         small = resized_format(form, 1, data.scale)
-        kept = _keeping((cut_to(f, form) for f in frames), highs, form, data.video.stride)
-        lows = list(shrunk(kept, form, data.scale, data.filter))
-    versions = {CLEAN: (small, lows)} if data.coded.clean else {}
-    coded = recoded(lows, small, data.coded.codec, data.coded.qps)
-    for qp, version in zip(data.coded.qps, coded, strict=True):
-        versions[coding_name(data.coded.codec, qp)] = version
-    for coding, (made, all_frames) in versions.items():
-        for number, (high, low) in enumerate(
-            zip(highs, all_frames[:: data.video.stride], strict=True)
-        ):
-            frame = data.video.first + number * data.video.stride
-            name = f"{path.stem}_{frame:05}"
+        kept = _keeping((cut_to(frame, form) for frame in frames), highs, stride)
+        shown = _keeping(shrunk(kept, form, data.scale, data.filter), lows, stride)
+        versions = recoded(shown, small, coded.codec, coded.qps, stride)
+    targets = [as_fractions(high, form) for high in highs]  # shared by all versions
+    named = {CLEAN: (small, lows)} if coded.clean else {}
+    for qp, (made, coded_frames) in zip(coded.qps, versions, strict=True):
+        named[coding_name(coded.codec, qp)] = made, [luma for luma, _, _ in coded_frames]
+    for coding, (made, lumas) in named.items():
+        for number, (high, low) in enumerate(zip(targets, lumas, strict=True)):
+            name = f"{path.stem}_{data.video.first + number * stride:05}"
             bits = max(form.bits, made.bits)
-            yield Picture(name, high, bits, as_fractions(low[0], made), coding)
+            yield Picture(name, high, bits, as_fractions(low, made), coding)
 
 
-def _keeping(
-    frames: Iterator[Frame], highs: list[Luma], form: Format, stride: int
-) -> Iterator[Frame]:
-    """Pass frames on, and keep the luma of every so many."""
+def _keeping(frames: Iterable[Frame], lumas: list[Plane], stride: int) -> Iterator[Frame]:
+    """Pass frames on, and keep the luma of one in `stride`."""
     for number, frame in enumerate(frames):
         if number % stride == 0:
-            highs.append(as_fractions(frame[0], form))
+            lumas.append(frame[0])
         yield frame

@@ -23,8 +23,13 @@ def write_for(codec: str, path: Path, frames: Iterable[Frame], form: Format) -> 
         return write_y4m(stream, coded, (in_bits(frame, form, coded) for frame in frames))
 
 
-def recoded(frames: Iterable[Frame], form: Format, codec: str, qps: Sequence[int]) -> list[Coded]:
-    """The same frames coded in random access, once at every QP, and their format."""
+def recoded(
+    frames: Iterable[Frame], form: Format, codec: str, qps: Sequence[int], stride: int = 1
+) -> list[Coded]:
+    """Frames coded in random access, once at every QP; one in `stride` of them, and their format.
+
+    All are coded, so that what is taken was predicted from its neighbours; few are held.
+    """
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(os.cpu_count()) as pool:
         source = Path(name) / "source.y4m"
         count = write_for(codec, source, frames, form)
@@ -32,6 +37,6 @@ def recoded(frames: Iterable[Frame], form: Format, codec: str, qps: Sequence[int
         def code(qp: int) -> Coded:
             stream = source.with_name(f"qp{qp}{CODECS[codec].suffix}")
             encode(source, stream, codec, MODE, qp, PRESETS[codec])
-            return frames_of(stream, count)
+            return frames_of(stream, count, stride)
 
         return list(pool.map(code, qps))
