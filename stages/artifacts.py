@@ -109,6 +109,7 @@ def fresh_file(path: Path) -> Iterator[Path]:
     """Yield a path to write to; the file appears at `path` only if the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
+    partial.unlink(missing_ok=True)  # an encoder whose parent was killed may still write to it
     try:
         yield partial
         os.replace(partial, path)

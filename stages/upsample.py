@@ -12,11 +12,13 @@ from stages.artifacts import SELECTED_MODEL, fresh_folder
 from stages.enlarging.enlarger import Enlarger, scale_of
 from stages.enlarging.frames import enlarge_frames
 from stages.enlarging.pictures import enlarge_picture, picture_names
-from stages.enlarging.videos import RAW, SUFFIXES, opened, refuse_suffix, write_video
+from stages.enlarging.timing import refuse_uneven
+from stages.enlarging.videos import RAW, SUFFIXES, refuse_suffix, write_video
 from stages.errors import UserError, run_stage
 from stages.networks.saved import load_network
 from stages.settings import Training
 from stages.training.device import device_for
+from stages.video.decoding import decoded
 from stages.video.frames import BITS, Format
 from stages.video.resizing import resized_format
 
@@ -118,7 +120,9 @@ def _enlarger(asked: argparse.Namespace) -> Enlarger:
 
 
 def _video(asked: argparse.Namespace, raw: Format | None, enlarger: Enlarger) -> tuple[int, str]:
-    with opened(asked.input, raw) as (form, given):
+    with decoded(asked.input, raw) as (form, given):
+        if not raw:
+            refuse_uneven(asked.input, form.rate)
         larger = resized_format(form, enlarger.scale, 1)
         made = enlarge_frames(given, form, enlarger, asked.batch)
         frames = tqdm(made, "frames", unit="frame", disable=None)

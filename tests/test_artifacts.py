@@ -69,6 +69,15 @@ def test_nothing_shows_before_the_block_ends(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_whoever_still_writes_to_a_former_try_does_no_harm(tmp_path: Path) -> None:
+    """An encoder goes on for a moment after its parent was killed."""
+    path = tmp_path / "result"
+    with (tmp_path / ".result.partial").open("w") as former:
+        fill_file(path)
+        former.write("torn")
+    assert path.read_text() == "new"
+
+
 def test_a_new_folder_takes_the_place_of_the_former(tmp_path: Path) -> None:
     path = tmp_path / "a/result"
     (path / "former").mkdir(parents=True)

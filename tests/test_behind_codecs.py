@@ -1,5 +1,6 @@
 """Filters behind codecs: what is measured is what was decoded, enlarged and compared."""
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def scene(
             picture = cv2.normalize(picture, None, 20, 230, cv2.NORM_MINMAX).astype(np.uint8)
             cv2.imwrite(str(tmp_path / "own" / part / f"{name}.png"), picture)
     tree["data"]["folder"] = str(tmp_path / "own")
-    tree["codec"]["vmaf"] = True
+    tree["codec"] |= {"codecs": ["hevc", "vvc"], "modes": ["random_access"], "vmaf": True}
     write_params(tree)
     monkeypatch.chdir(tmp_path)
     video = task_of(load_settings()).video
@@ -59,7 +60,7 @@ def scene(
     for qp in QPS:
         artifacts.coded_path(qp).mkdir(parents=True)
         assert video.encode(qp, artifacts.SEQUENCES, artifacts.coded_path(qp)) == (
-            f"2 streams at QP {qp}"
+            f"4 streams at QP {qp}"
         )
     return video
 
@@ -71,12 +72,10 @@ def measured(video: BehindCodecs, **networks: nn.Module) -> list[dict[str, Any]]
 def test_every_stream_and_filter_has_a_row(scene: BehindCodecs) -> None:
     rows = measured(scene, dense=Bicubic(), pruned=Dark())
     names = ("bicubic", "lanczos", "dense", "pruned")
-    assert [(r["sequence"], r["qp"], r["filter"]) for r in rows] == [
-        (sequence, qp, name) for sequence in ("one", "two") for qp in QPS for name in names
-    ]
-    by_key = {(r["sequence"], r["qp"], r["filter"]): r for r in rows}
-    for (sequence, qp, name), row in by_key.items():
-        other = by_key[sequence, qp, "bicubic"]
+    by_key = {(r["sequence"], r["codec"], r["qp"], r["filter"]): r for r in rows}
+    assert list(by_key) == list(product(("one", "two"), ("hevc", "vvc"), QPS, names))
+    for (*stream, name), row in by_key.items():
+        other = by_key[*stream, "bicubic"]
         assert row["rate_kbps"] == other["rate_kbps"], "filters share their streams"
         if name == "dense":
             assert row["psnr_db"] == pytest.approx(other["psnr_db"], abs=1e-3)
@@ -89,19 +88,34 @@ def test_every_stream_and_filter_has_a_row(scene: BehindCodecs) -> None:
     assert told["mean", "pruned"] is None
 
 
-def test_psnr_is_the_mean_over_frames_of_what_was_decoded(scene: BehindCodecs) -> None:
-    row = measured(scene, dense=Bicubic(), pruned=Bicubic())[0]
+@pytest.mark.parametrize(("codec", "bits"), [("hevc", 8), ("vvc", 10)])
+def test_psnr_is_the_mean_over_frames_of_what_was_decoded(
+    scene: BehindCodecs, codec: str, bits: int
+) -> None:
+    """By the peak of 8 bits, in the bits that the decoder gives."""
+    row = next(r for r in measured(scene, dense=Bicubic()) if r["codec"] == codec)
     sequence = read_sequences(artifacts.SEQUENCES)[0]
-    path = stream_path(artifacts.coded_path(22), "one", "hevc", "low_delay")
+    path = stream_path(artifacts.coded_path(22), "one", codec, "random_access")
     form, frames = frames_of(path, sequence.frames)
-    values = []
+    assert form.bits == bits
+    more, values = 2 ** (bits - 8), []
     for (low, _, _), (high, _, _) in zip(frames, sequence.original(), strict=True):
         made = as_samples(resize(as_fractions(low, form), *high.shape, "bicubic"), form)
-        error = np.mean((made.astype(float) - high) ** 2)
-        values.append(10 * np.log10(255**2 / error))
+        error = np.mean((made.astype(float) - more * high.astype(float)) ** 2)
+        values.append(10 * np.log10((more * 255) ** 2 / error))
+    assert (row["mode"], row["qp"], row["filter"]) == ("random_access", 22, "bicubic")
     assert row["psnr_db"] == pytest.approx(np.mean(values), abs=1e-4)
     seconds = sequence.frames / float(sequence.form.rate)
     assert row["rate_kbps"] == pytest.approx(8 * path.stat().st_size / seconds / 1000)
+
+
+def test_vmaf_and_psnr_agree_between_codecs(scene: BehindCodecs) -> None:
+    """Eight bits made ten change neither."""
+    found = {(r["codec"], r["filter"]): r for r in measured(scene, dense=Bicubic())
+             if r["qp"] == 22 and r["sequence"] == "one"}  # fmt: skip
+    for name in ("bicubic", "lanczos", "dense"):
+        assert found["vvc", name]["psnr_db"] == pytest.approx(found["hevc", name]["psnr_db"], abs=2)
+        assert found["vvc", name]["vmaf"] == pytest.approx(found["hevc", name]["vmaf"], abs=10)
 
 
 def test_a_detail_of_each_sequence_is_shown(scene: BehindCodecs) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from stages.errors import UserError
-from stages.video.ffmpeg import QUIET, description, executable, first_line
+from stages.video.ffmpeg import QUIET, executable, first_line, told_of
 from stages.video.frames import Format, Frame
 from stages.video.y4m import write_y4m
 
+YUV = r"yuv|yuyv|uyvy|yvyu|nv\d|[py]\d"  # kinds of samples that are luma and chroma
 RANGES = ("tv", "pc")  # luma of 16 to 235, or 0 to 255
 LOCATIONS = ("left", "center", "topleft", "top", "bottomleft", "bottom")
 COLOURS = ("bt709", "smpte170m", "smpte240m", "bt470bg")  # that name matrix, primaries and curve
@@ -29,10 +30,11 @@ def write_container(
     Raises:
         UserError: if ffmpeg fails.
     """
-    taken = [] if source is None else ["-i", str(source)]
+    taken = [] if source is None else ["-i", str(source.resolve())]
     kept = [] if source is None else ["-map", "1:a?", "-c:a", "copy", *_meaning(source)]
+    made = ["-fps_mode", "passthrough", "-strict", "-1", *options, str(target.resolve())]
     command = [executable(), *QUIET, "-f", "yuv4mpegpipe", "-i", "-", *taken, "-map", "0:v", *kept,
-               "-fps_mode", "passthrough", "-strict", "-1", *options, str(target)]  # fmt: skip
+               *made]  # fmt: skip
     with tempfile.TemporaryFile() as told:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=told)
         try:
@@ -62,14 +64,11 @@ def _meaning(source: Path) -> list[str]:
 
     That is their range, colours, where chroma lies, and the shape of a pixel.
     """
-    found = re.search(
-        r"Stream #.*?: Video: .*?, [a-z]+[a-z0-9]*\(([^)]*)\)(.*)", description(source)
-    )
-    if found is None:
-        return []
-    settings = _told(found[1].split(", "))
+    told = told_of(source)
+    # What was no luma and chroma became so when it was read, in ffmpeg's own range and colours.
+    settings = _told(told.words) if re.match(YUV, told.kind) else {}
     filters = [f"setparams={':'.join(f'{k}={v}' for k, v in settings.items())}"] if settings else []
-    if shape := re.search(r"SAR (\d+):(\d+)", found[2]):
+    if shape := re.search(r"SAR (\d+):(\d+)", told.rest):
         filters.append(f"setsar={shape[1]}/{shape[2]}")
     # An encoder that is not told the range has samples converted to its own.
     kept = ["-color_range", settings["range"]] if "range" in settings else []
@@ -77,8 +76,6 @@ def _meaning(source: Path) -> list[str]:
 
 
 def _told(words: Sequence[str]) -> dict[str, str]:
-    if any(word.startswith("gbr") for word in words):  # it became another kind when it was read
-        return {}
     found: dict[str, str] = {}
     for word in words:
         if word in RANGES:

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from stages.enlarging.enlarger import Enlarger
-from stages.sources.pictures import resize
-from stages.video.frames import Format, Frame, Plane, as_fractions, as_samples
+from stages.video.frames import Format, Frame, as_fractions, as_samples
+from stages.video.resizing import resized
 
 
 def enlarge_frames(
@@ -26,10 +26,5 @@ def enlarge_frames(
         lumas = np.stack([as_fractions(luma, form) for luma, _, _ in group])
         made = enlarger.enlarge(torch.from_numpy(lumas)[:, None])
         for (_, blue, red), luma in zip(group, made[:, 0].numpy(), strict=True):
-            chroma = [_bicubic(plane, form, enlarger.scale) for plane in (blue, red)]
+            chroma = [resized(p, form, enlarger.scale, "bicubic") for p in (blue, red)]
             yield as_samples(luma, form), chroma[0], chroma[1]
-
-
-def _bicubic(plane: Plane, form: Format, scale: int) -> Plane:
-    height, width = (scale * side for side in plane.shape)
-    return as_samples(resize(as_fractions(plane, form), height, width, "bicubic"), form)

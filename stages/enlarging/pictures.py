@@ -1,5 +1,6 @@
 """Folders of pictures made larger: luma by a network, chroma by bicubic."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,7 @@ from numpy.typing import NDArray
 from stages.enlarging.enlarger import Enlarger
 from stages.errors import UserError
 from stages.sources.parts import files_below
-from stages.sources.pictures import SUFFIXES, Luma, decode_file, resize, write_png
-
-# ITU-R BT.601, full range (as in JPEG): luma of red, green and blue.
-RED, GREEN, BLUE = 0.299, 0.587, 0.114
+from stages.sources.pictures import BGR_TO_LUMA, SUFFIXES, Luma, decode_file, resize, write_png
 
 Pixels = NDArray[Any]  # (H, W) grey or (H, W, 3) blue, green, red; 8 or 16 bits unsigned
 
@@ -34,9 +32,9 @@ def picture_names(folder: Path) -> list[Path]:
 
 
 def _refuse_doubles(folder: Path, names: Sequence[Path]) -> None:
-    targets = [name.with_suffix("") for name in names]
-    for name, target in zip(names, targets, strict=True):
-        if targets.count(target) > 1:
+    counts = Counter(name.with_suffix("") for name in names)
+    for name in names:
+        if counts[name.with_suffix("")] > 1:
             raise UserError(f"folder {folder} holds {name} with several suffixes: rename one")
 
 
@@ -69,9 +67,10 @@ def _of_luma(luma: Luma, enlarger: Enlarger) -> Luma:
 def _of_colours(values: Luma, enlarger: Enlarger) -> Luma:
     """Differences from luma are chroma but for a factor, which an interpolation lets through."""
     blue, green, red = (values[:, :, channel] for channel in range(3))
-    luma = RED * red + GREEN * green + BLUE * blue
+    of_blue, of_green, of_red = BGR_TO_LUMA.astype(np.float32)
+    luma = of_red * red + of_green * green + of_blue * blue
     height, width = (enlarger.scale * side for side in luma.shape)
     bluer, redder = (resize(c - luma, height, width, "bicubic") for c in (blue, red))
     made = _of_luma(luma, enlarger)
-    greener = -(BLUE * bluer + RED * redder) / GREEN
+    greener = -(of_blue * bluer + of_red * redder) / of_green
     return np.stack([made + bluer, made + greener, made + redder], axis=2)

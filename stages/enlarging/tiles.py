@@ -16,7 +16,10 @@ class NoTilesError(UserError):
     """A network does not do over tiles what it does over a frame."""
 
     def __init__(self, reason: str):
-        super().__init__(f"this network cannot run over tiles: {reason}; use `--tile 0`")
+        super().__init__(
+            f"this network cannot run over tiles: {reason}; frames within one tile go through it "
+            "whole (stages.upsample: `--tile 0`)"
+        )
 
 
 Ratio = tuple[Fraction, Fraction]  # height and width of a tensor as multiples of the frame's

@@ -1,16 +1,14 @@
-"""Video files: what is read, and what is written by the suffix of its name."""
+"""Video files, written by the suffix of their names."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
 from stages.artifacts import fresh_file
 from stages.enlarging.encoding import write_container
 from stages.errors import UserError
-from stages.video.ffmpeg import decoded
 from stages.video.frames import Format, Frame, to_bytes
-from stages.video.y4m import read_raw, write_y4m
+from stages.video.y4m import write_y4m
 
 Y4M, RAW = ".y4m", ".yuv"
 CRF = 12
@@ -25,20 +23,6 @@ SUFFIXES = {
     ".mkv": "FFV1, lossless",
     ".mp4": f"HEVC by libx265, crf {CRF}",
 }
-
-
-@contextmanager
-def opened(path: Path, raw: Format | None) -> Iterator[tuple[Format, Iterator[Frame]]]:
-    """The frames of a video, read as they are asked for; `raw` is the format of a raw one.
-
-    Raises:
-        UserError: if it cannot be read to its end, or is raw and has another size.
-    """
-    if raw:
-        yield raw, read_raw(path, raw)
-    else:
-        with decoded(path) as video:
-            yield video
 
 
 def refuse_suffix(target: Path) -> None:

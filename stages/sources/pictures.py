@@ -28,7 +28,7 @@ FILTERS = {
 }
 
 # ITU-R BT.601 luma, full range (as in JPEG), in the order that OpenCV reads: blue, green, red.
-_BGR_TO_LUMA = np.array([0.114, 0.587, 0.299])
+BGR_TO_LUMA = np.array([0.114, 0.587, 0.299])
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def read_luma(path: Path) -> tuple[Luma, int]:
     if pixels.dtype not in (np.uint8, np.uint16):
         raise UserError(f"picture {path} holds {pixels.dtype}: give 8 or 16 bits a channel")
     bits = 8 * pixels.dtype.itemsize
-    return on_grid((pixels @ _BGR_TO_LUMA) / (2**bits - 1), bits), bits
+    return on_grid((pixels @ BGR_TO_LUMA) / (2**bits - 1), bits), bits
 
 
 def read_pixels(path: Path, channels: int | None) -> NDArray[np.uint8]:

@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -17,24 +17,24 @@ from tqdm import tqdm
 
 from stages.enlarging.enlarger import Enlarger
 from stages.settings import Settings
-from stages.sources.pictures import Picture, resize
+from stages.sources.pictures import Luma, Picture, resize
 from stages.tasks.crops import write_crops
 from stages.tasks.material import Material
 from stages.tasks.picture_quality import psnr_db
 from stages.video.codecs import frames_of, rate_kbps
 from stages.video.frames import Format, Frame, Plane, as_fractions, as_samples, in_bits
 from stages.video.sequences import (
-    TestSequence,
+    VideoSequence,
     encode_all,
     read_sequences,
-    stream_path,
+    whole_stream,
     write_sequences,
 )
 from stages.video.vmaf import vmaf
-from stages.video.y4m import write_y4m
+from stages.video.y4m import save_y4m
 
 Lumas = NDArray[np.float32]  # (frames, H, W), fractions of the peak
-Filter = Callable[[Lumas], Lumas]
+Filter = Callable[[Lumas], Iterator[Luma]]
 TILE = 1024  # side of a low-resolution tile: frames of 960 x 540 go through a network whole
 BATCH = 2**17  # low-resolution pixels that go through at once, or a single frame
 INTERPOLATIONS = ("bicubic", "lanczos")
@@ -71,7 +71,10 @@ class BehindCodecs:
     def measure(
         self, networks: Mapping[str, nn.Module], sequences: Path, coded: Path, crops: Path
     ) -> list[dict[str, Any]]:
-        """A row a stream and filter: rate, Y-PSNR and VMAF; and crops at a low rate."""
+        """A row a stream and filter: rate, Y-PSNR and VMAF; and crops at a low rate.
+
+        One sequence is held at a time, as a codec gives it, and what one filter makes of it.
+        """
         filters = {kernel: self._interpolation(kernel) for kernel in INTERPOLATIONS}
         filters |= {name: self._through(network) for name, network in networks.items()}
         every = read_sequences(sequences)
@@ -79,48 +82,71 @@ class BehindCodecs:
                        unit="stream", disable=None)  # fmt: skip
         rows = []
         for stream in streams:
-            made = {name: _applied(enlarge, stream) for name, enlarge in filters.items()}
-            scores = _vmaf_of_each(stream, made) if self.asked.vmaf else {}
-            for name, planes in made.items():
-                told = {"psnr_db": _psnr_db(planes, stream), "vmaf": scores.get(name, "")}
-                rows.append({**stream.told, "filter": name, **told})
+            made, middles = self._judged(stream, filters)
+            rows += made
             if self._is_shown(stream):
-                _crop(stream, made, crops)
+                _crop(stream, middles, crops)
         return rows
+
+    def _judged(
+        self, stream: Stream, filters: Mapping[str, Filter]
+    ) -> tuple[list[dict[str, Any]], dict[str, Plane]]:
+        """Rows of a stream, and its middle frame as each filter makes it."""
+        rows, middles = [], {}
+        with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(os.cpu_count()) as pool:
+            original = Path(name) / "original.y4m"
+            if self.asked.vmaf:
+                save_y4m(original, stream.whole, stream.original)
+            scores: dict[str, Future[float]] = {}
+            for label, enlarge in filters.items():
+                made = [as_samples(luma, stream.form) for luma in enlarge(stream.lumas)]
+                middles[label] = made[len(made) // 2]
+                rows.append({**stream.told, "filter": label, "psnr_db": _psnr_db(made, stream)})
+                if self.asked.vmaf:
+                    path = Path(name) / f"{label}.y4m"
+                    pairs = zip(made, stream.original, strict=True)
+                    save_y4m(path, stream.whole, ((luma, *frame[1:]) for luma, frame in pairs))
+                    scores[label] = pool.submit(vmaf, path, original)
+            for row in rows:
+                row["vmaf"] = scores[row["filter"]].result() if scores else ""
+        return rows, middles
 
     def _points(self) -> list[tuple[str, str, int]]:
         return list(product(self.asked.codecs, self.asked.modes, sorted(self.asked.qps)))
 
-    def _streams(self, sequences: list[TestSequence], coded: Path) -> Iterator[Stream]:
+    def _streams(self, sequences: list[VideoSequence], coded: Path) -> Iterator[Stream]:
         for sequence in sequences:
-            original = sequence.original()
+            originals = {sequence.form: sequence.original()}
             for codec, mode, qp in self._points():
-                path = stream_path(coded / f"qp{qp}", sequence.name, codec, mode)
+                path = whole_stream(coded / f"qp{qp}", sequence.name, codec, mode)
                 form, frames = frames_of(path, sequence.frames)
                 whole = replace(sequence.form, bits=form.bits)
+                if whole not in originals:
+                    given = originals[sequence.form]
+                    originals[whole] = [in_bits(frame, sequence.form, whole) for frame in given]
                 yield Stream(
                     {"sequence": sequence.name, "codec": codec, "mode": mode, "qp": qp,
                      "rate_kbps": rate_kbps(path, sequence.frames, sequence.form.rate)},
                     form,
                     np.stack([as_fractions(frame[0], form) for frame in frames]),
                     whole,
-                    [in_bits(frame, sequence.form, whole) for frame in original],
+                    originals[whole],
                 )  # fmt: skip
 
     def _interpolation(self, kernel: str) -> Filter:
-        def enlarge(lumas: Lumas) -> Lumas:
+        def enlarge(lumas: Lumas) -> Iterator[Luma]:
             height, width = (self.data.scale * side for side in lumas.shape[1:])
-            return np.stack([resize(luma, height, width, kernel) for luma in lumas])
+            return (resize(luma, height, width, kernel) for luma in lumas)
 
         return enlarge
 
     def _through(self, network: nn.Module) -> Filter:
         enlarger = Enlarger(network, self.data.scale, TILE)
 
-        def enlarge(lumas: Lumas) -> Lumas:
+        def enlarge(lumas: Lumas) -> Iterator[Luma]:
             batch = max(1, BATCH // lumas[0].size)
-            parts = torch.from_numpy(lumas)[:, None].split(batch)
-            return np.concatenate([enlarger.enlarge(part)[:, 0].numpy() for part in parts])
+            for part in torch.from_numpy(lumas)[:, None].split(batch):
+                yield from enlarger.enlarge(part)[:, 0].numpy()
 
         return enlarge
 
@@ -128,10 +154,6 @@ class BehindCodecs:
         """One stream a sequence: the first codec, the last mode, the QP before the largest."""
         shown = self.asked.codecs[0], self.asked.modes[-1], sorted(self.asked.qps)[-2]
         return tuple(stream.told[key] for key in ("codec", "mode", "qp")) == shown
-
-
-def _applied(enlarge: Filter, stream: Stream) -> list[Plane]:
-    return [as_samples(luma, stream.form) for luma in enlarge(stream.lumas)]
 
 
 def _psnr_db(planes: list[Plane], stream: Stream) -> float:
@@ -144,29 +166,9 @@ def _psnr_db(planes: list[Plane], stream: Stream) -> float:
     return float(np.mean(values))
 
 
-def _vmaf_of_each(stream: Stream, made: Mapping[str, list[Plane]]) -> dict[str, float]:
-    with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(os.cpu_count()) as pool:
-        original = Path(name) / "original.y4m"
-        _write(original, stream.original, stream.whole)
-
-        def score(label: str) -> float:
-            path = Path(name) / f"{label}.y4m"
-            pairs = zip(made[label], stream.original, strict=True)
-            _write(path, [(luma, *frame[1:]) for luma, frame in pairs], stream.whole)
-            return vmaf(path, original)
-
-        return dict(zip(made, pool.map(score, made), strict=True))
-
-
-def _write(path: Path, frames: list[Frame], form: Format) -> None:
-    with path.open("wb") as file:
-        write_y4m(file, form, frames)
-
-
-def _crop(stream: Stream, made: Mapping[str, list[Plane]], folder: Path) -> None:
+def _crop(stream: Stream, middles: Mapping[str, Plane], folder: Path) -> None:
     """Write the most detailed part of the middle frame as each filter makes it."""
-    middle = len(stream.original) // 2
-    lumas = {name: as_fractions(planes[middle], stream.whole) for name, planes in made.items()}
-    original = as_fractions(stream.original[middle][0], stream.whole)
+    lumas = {name: as_fractions(plane, stream.whole) for name, plane in middles.items()}
+    original = as_fractions(stream.original[len(stream.original) // 2][0], stream.whole)
     picture = Picture(str(stream.told["sequence"]), original, stream.whole.bits)
     write_crops(folder, picture, {**lumas, "original": original})

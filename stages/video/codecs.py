@@ -2,26 +2,43 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 
 from stages.errors import UserError
-from stages.video.ffmpeg import decoded, encoders, run
+from stages.video.decoding import decoded
+from stages.video.ffmpeg import encoders, run
 from stages.video.frames import Format, Frame
+from stages.video.y4m import format_of
 
-MODES = ("low_delay", "random_access")
-GOP = 8  # pictures from one that refers to the past alone to the next, in random access
+GOPS = {"hevc": 8, "vvc": 16}  # pictures from one that refers to the past alone to the next
 
 
 @dataclass(frozen=True)
-class Codec:
+class Encoder:
     """An encoder of ffmpeg's, its streams' suffix, and the bits it codes in (None: as given)."""
 
-    encoder: str
+    name: str
     suffix: str
     bits: int | None
 
 
-CODECS = {"hevc": Codec("libx265", ".hevc", None), "vvc": Codec("libvvenc", ".vvc", 10)}
+CODECS = {"hevc": Encoder("libx265", ".hevc", None), "vvc": Encoder("libvvenc", ".vvc", 10)}
+
+
+def encoder_of(codec: str) -> Encoder:
+    """The encoder of a codec.
+
+    Raises:
+        UserError: if ffmpeg lacks it.
+    """
+    found = CODECS[codec]
+    if found.name not in encoders():
+        raise UserError(
+            f"this ffmpeg has no encoder {found.name}: install imageio-ffmpeg 0.8.1 or later and "
+            f"unset IMAGEIO_FFMPEG_EXE, or take {codec} out of the codecs in params.yaml"
+        )
+    return found
 
 
 def encode(source: Path, target: Path, codec: str, mode: str, qp: int, preset: str) -> None:
@@ -30,44 +47,41 @@ def encode(source: Path, target: Path, codec: str, mode: str, qp: int, preset: s
     Raises:
         UserError: if ffmpeg lacks the encoder, or it fails.
     """
-    kind = CODECS[codec]
-    if kind.encoder not in encoders():
-        raise UserError(
-            f"this ffmpeg has no encoder {kind.encoder}: install imageio-ffmpeg 0.8.1 or later and "
-            f"unset IMAGEIO_FFMPEG_EXE, or take {codec} out of the codecs in params.yaml"
-        )
-    options = encoder_options(codec, mode, qp, preset)
+    encoder = encoder_of(codec)
+    options = encoder_options(codec, mode, qp, preset, format_of(source).rate)
     run(
-        ["-i", str(source), "-threads", "1", "-c:v", kind.encoder, *options,
-         "-f", kind.suffix.removeprefix("."), str(target)],
-        f"encoding {source.name} with {kind.encoder}",
+        ["-i", str(source), "-threads", "1", "-c:v", encoder.name, *options,
+         "-f", encoder.suffix.removeprefix("."), str(target)],
+        f"encoding {source.name} with {encoder.name}",
     )  # fmt: skip
 
 
-def encoder_options(codec: str, mode: str, qp: int, preset: str) -> list[str]:
+def encoder_options(codec: str, mode: str, qp: int, preset: str, rate: Fraction) -> list[str]:
     """What tells the encoder its preset, its QP, and which pictures refer to which.
 
     Low delay: one intra picture, then pictures that refer to the past, in their order. Random
-    access: intra pictures about every second, between them a hierarchy of B pictures. Tools that
-    trade PSNR for looks are off.
+    access: an intra picture about every second, as common test conditions have it, between them a
+    hierarchy of B pictures. Tools that trade PSNR for looks are off.
     """
-    options = _hevc(mode, qp) if codec == "hevc" else _vvc(mode)
+    longest = max(GOPS.values())
+    period = None if mode == "low_delay" else ceil(rate / longest) * longest
     if codec == "vvc":
-        return ["-preset", preset, "-qp", str(qp), "-qpa", "0", "-vvenc-params", options]
-    return ["-preset", preset, "-x265-params", options]
+        params = f"MCTF=0:BIM=0:{_vvc(period)}"
+        return ["-preset", preset, "-qp", str(qp), "-qpa", "0", "-vvenc-params", params]
+    params = f"log-level=error:info=0:pools=none:frame-threads=1:qp={qp}:scenecut=0:psy-rd=0"
+    return ["-preset", preset, "-x265-params", f"{params}:psy-rdoq=0:{_hevc(period)}"]
 
 
-def _hevc(mode: str, qp: int) -> str:
-    alone = f"log-level=error:info=0:pools=none:frame-threads=1:qp={qp}:scenecut=0:psy-rd=0"
-    if mode == "low_delay":
-        return f"{alone}:psy-rdoq=0:bframes=0:rc-lookahead=0:keyint=-1"
-    return f"{alone}:psy-rdoq=0:bframes={GOP - 1}:b-adapt=0:b-pyramid=1:open-gop=1:keyint=32"
+def _hevc(period: int | None) -> str:
+    if period is None:
+        return "bframes=0:rc-lookahead=0:keyint=-1"
+    return f"bframes={GOPS['hevc'] - 1}:b-adapt=0:b-pyramid=1:open-gop=1:keyint={period}"
 
 
-def _vvc(mode: str) -> str:
-    if mode == "low_delay":
-        return "MCTF=0:BIM=0:PicReordering=0:DecodingRefreshType=none:GOPSize=8:IntraPeriod=-1"
-    return f"MCTF=0:BIM=0:POC0IDR=1:GOPSize={2 * GOP}:RefreshSec=1"
+def _vvc(period: int | None) -> str:
+    if period is None:
+        return "PicReordering=0:DecodingRefreshType=none:GOPSize=8:IntraPeriod=-1"
+    return f"POC0IDR=1:GOPSize={GOPS['vvc']}:IntraPeriod={period}"
 
 
 def frames_of(stream: Path, expected: int, stride: int = 1) -> tuple[Format, list[Frame]]:

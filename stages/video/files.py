@@ -11,16 +11,16 @@ from stages.settings import UpsamplingData, Video
 from stages.sources.folder import split_names
 from stages.sources.parts import files_below, part_folders
 from stages.sources.pictures import CLEAN, Picture
-from stages.video.ffmpeg import decoded
+from stages.video.decoding import decoded
 from stages.video.frames import Format, Frame, Plane, as_fractions
 from stages.video.recoding import recoded
 from stages.video.resizing import cut_to, resized_format, shrunk, whole_multiples
 from stages.video.stills import coding_name
-from stages.video.y4m import read_raw
 
 RAW = ".yuv"
-SUFFIXES = {".mp4", ".mkv", ".mov", ".avi", ".webm", ".ts", ".mxf", ".y4m", ".h264", ".264",
-            ".hevc", ".h265", ".265", ".vvc", ".266", ".ivf", ".obu", RAW}  # fmt: skip
+SUFFIXES = {".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".wmv", ".flv", ".ogv", ".mpg",
+            ".mpeg", ".m2v", ".ts", ".mts", ".m2ts", ".mxf", ".y4m", ".h264", ".264", ".hevc",
+            ".h265", ".265", ".vvc", ".266", ".ivf", ".obu", RAW}  # fmt: skip
 
 
 def video_files(folder: Path, validation: float, test: float, seed: int) -> dict[str, list[Path]]:
@@ -48,21 +48,23 @@ def _listed(folder: Path) -> list[Path]:
 
 @contextmanager
 def opened(path: Path, video: Video) -> Iterator[tuple[Format, Iterator[Frame]]]:
-    """The format of a file, and the frames in the range that the settings name.
+    """The format of a file, and the frames in the range that the settings name, as far as it goes.
 
     Raises:
         UserError: if it cannot be read to the end of the range, or the range holds no frame.
     """
     last = None if video.count is None else video.first + video.count
+    with decoded(path, _raw_format(path, video)) as (form, frames):
+        yield form, _some(islice(frames, video.first, last), path, video)
+
+
+def _raw_format(path: Path, video: Video) -> Format | None:
     if path.suffix.lower() != RAW:
-        with decoded(path) as (form, frames):
-            yield form, _some(islice(frames, video.first, last), path, video)
-        return
+        return None
     if video.raw is None:
         raise UserError(f"{path} does not say its size: set data.upsampling.video.raw")
     height, width = video.raw.size
-    form = Format(width, height, video.raw.bits, Fraction(video.raw.rate).limit_denominator(1001))
-    yield form, _some(islice(read_raw(path, form), video.first, last), path, video)
+    return Format(width, height, video.raw.bits, Fraction(video.raw.rate).limit_denominator(1001))
 
 
 def _some(frames: Iterator[Frame], path: Path, video: Video) -> Iterator[Frame]:

@@ -67,8 +67,8 @@ def to_bytes(frame: Frame, form: Format) -> bytes:
 
 
 def as_fractions(plane: Plane, form: Format) -> Luma:
-    """Samples as fractions of the peak, at most 1."""
-    values: Luma = np.minimum(plane.astype(np.float32) / np.float32(form.peak), np.float32(1))
+    """Samples as fractions of the peak; with 10 bits, three of them lie above 1."""
+    values: Luma = plane.astype(np.float32) / np.float32(form.peak)
     return values
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stages.video.codecs import CODECS, encode, frames_of
 from stages.video.frames import Format, Frame, in_bits
-from stages.video.y4m import write_y4m
+from stages.video.y4m import save_y4m
 
 MODE, PRESETS = "random_access", {"hevc": "medium", "vvc": "faster"}
 
@@ -19,8 +19,7 @@ Coded = tuple[Format, list[Frame]]
 def write_for(codec: str, path: Path, frames: Iterable[Frame], form: Format) -> int:
     """Write a Y4M file in the bits that a codec codes in; returns the number of frames."""
     coded = replace(form, bits=CODECS[codec].bits or form.bits)
-    with path.open("wb") as stream:
-        return write_y4m(stream, coded, (in_bits(frame, form, coded) for frame in frames))
+    return save_y4m(path, coded, (in_bits(frame, form, coded) for frame in frames))
 
 
 def recoded(

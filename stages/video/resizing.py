@@ -43,11 +43,12 @@ def shrunk(frames: Iterable[Frame], form: Format, scale: int, kernel: str) -> It
     """Frames `scale` times smaller each way, by a filter of `FILTERS`, in the same bits."""
     small = resized_format(form, 1, scale)
     for luma, *chroma in frames:
-        planes = [_resized(plane, form, 1 / scale, kernel) for plane in (luma, *chroma)]
+        planes = [resized(plane, form, 1 / scale, kernel) for plane in (luma, *chroma)]
         assert planes[0].shape == (small.height, small.width)
         yield planes[0], planes[1], planes[2]
 
 
-def _resized(plane: Plane, form: Format, factor: float, kernel: str) -> Plane:
+def resized(plane: Plane, form: Format, factor: float, kernel: str) -> Plane:
+    """A plane with sides `factor` times as long, in the same bits."""
     height, width = (round(side * factor) for side in plane.shape)
     return as_samples(resize(as_fractions(plane, form), height, width, kernel), form)

@@ -13,17 +13,18 @@ from tqdm import tqdm
 from stages.artifacts import read_json, write_json
 from stages.errors import UserError
 from stages.settings import Codec
-from stages.video.codecs import CODECS, encode
+from stages.video.codecs import CODECS, encode, encoder_of
 from stages.video.frames import Format, Frame
 from stages.video.recoding import write_for
 from stages.video.resizing import resized_format, shrunk
-from stages.video.y4m import read_y4m, write_y4m
+from stages.video.y4m import format_of, read_y4m, save_y4m
 
 LIST = "sequences.json"
+SIZES = "bytes.json"
 
 
 @dataclass(frozen=True)
-class TestSequence:
+class VideoSequence:
     """A sequence and where it lies; `form` is the original's."""
 
     name: str
@@ -54,19 +55,17 @@ def write_sequences(folder: Path, given: Iterable[Given], scale: int, kernel: st
         kept = list(frames)
         low = shrunk(kept, form, scale, kernel)
         (folder / name).mkdir(parents=True)
-        with (folder / name / "original.y4m").open("wb") as stream:
-            counts[name] = write_y4m(stream, form, kept)
-        with (folder / name / "low.y4m").open("wb") as stream:
-            write_y4m(stream, resized_format(form, 1, scale), low)
+        counts[name] = save_y4m(folder / name / "original.y4m", form, kept)
+        save_y4m(folder / name / "low.y4m", resized_format(form, 1, scale), low)
     write_json(folder / LIST, {"schema": 1, "frames": counts})
     return list(counts)
 
 
-def read_sequences(folder: Path) -> list[TestSequence]:
+def read_sequences(folder: Path) -> list[VideoSequence]:
     """The sequences of a folder, in the order of their names."""
     counts = read_json(folder / LIST)["frames"]
     return [
-        TestSequence(name, folder / name, _format(folder / name / "original.y4m"), counts[name])
+        VideoSequence(name, folder / name, format_of(folder / name / "original.y4m"), counts[name])
         for name in sorted(counts)
     ]
 
@@ -76,26 +75,53 @@ def stream_path(folder: Path, sequence: str, codec: str, mode: str) -> Path:
     return folder / f"{codec}_{mode}" / f"{sequence}{CODECS[codec].suffix}"
 
 
-def encode_all(sequences: Sequence[TestSequence], asked: Codec, qp: int, folder: Path) -> int:
-    """Encode every sequence with every codec in every mode; returns how many streams that made."""
+def whole_stream(folder: Path, sequence: str, codec: str, mode: str) -> Path:
+    """The path of a stream.
+
+    Raises:
+        UserError: if it is not there, or not as long as the encoder wrote it: a decoder does not
+            tell where the last frame lost its end.
+    """
+    path = stream_path(folder, sequence, codec, mode)
+    expected = read_json(folder / SIZES).get(path.relative_to(folder).as_posix())
+    found = path.stat().st_size if path.is_file() else 0
+    if found != expected:
+        raise UserError(
+            f"stream {path} has {found:,} bytes, not as many as were written: delete its folder "
+            "and run `dvc repro` again"
+        )
+    return path
+
+
+def encode_all(sequences: Sequence[VideoSequence], asked: Codec, qp: int, folder: Path) -> int:
+    """Encode every sequence with every codec in every mode; returns how many streams that made.
+
+    Raises:
+        UserError: if an encoder is missing or fails; the rest is not begun then.
+    """
+    for codec in asked.codecs:
+        encoder_of(codec)
+    targets: list[Path] = []
     with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(os.cpu_count()) as pool:
         done = []
         for codec, sequence in product(asked.codecs, sequences):
             source = Path(temporary) / f"{sequence.name}_{codec}.y4m"
-            write_for(codec, source, sequence.low(), _format(sequence.folder / "low.y4m"))
+            write_for(codec, source, sequence.low(), format_of(sequence.folder / "low.y4m"))
             for mode in asked.modes:
                 target = stream_path(folder, sequence.name, codec, mode)
                 target.parent.mkdir(exist_ok=True)
                 preset = getattr(asked.presets, codec)
                 done.append(pool.submit(encode, source, target, codec, mode, qp, preset))
-        for future in tqdm(done, f"QP {qp}", unit="stream", disable=None):
-            future.result()
-    return len(done)
-
-
-def _format(path: Path) -> Format:
-    with path.open("rb") as stream:
-        return read_y4m(stream, str(path))[0]
+                targets.append(target)
+        try:
+            for future in tqdm(done, f"QP {qp}", unit="stream", disable=None):
+                future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in targets}
+    write_json(folder / SIZES, sizes)
+    return len(targets)
 
 
 def _all_of(path: Path) -> list[Frame]:

@@ -32,7 +32,21 @@ def read_y4m(stream: IO[bytes], name: str) -> tuple[Format, Iterator[Frame]]:
         raise UserError(
             f"video {name} does not say its size and rate: its head is damaged"
         ) from None
+    except UserError as error:
+        raise UserError(f"video {name}: {error}") from None
     return form, _frames(stream, form, name, headed=True)
+
+
+def format_of(path: Path) -> Format:
+    """What the head of a Y4M file says."""
+    with path.open("rb") as stream:
+        return read_y4m(stream, str(path))[0]
+
+
+def save_y4m(path: Path, form: Format, frames: Iterable[Frame]) -> int:
+    """Write a Y4M file; returns the number of frames."""
+    with path.open("wb") as stream:
+        return write_y4m(stream, form, frames)
 
 
 def write_y4m(stream: IO[bytes], form: Format, frames: Iterable[Frame]) -> int:
@@ -69,10 +83,10 @@ def _opened(path: Path, form: Format) -> Iterator[Frame]:
 
 def _frames(stream: IO[bytes], form: Format, name: str, headed: bool) -> Iterator[Frame]:
     while True:
-        head = stream.readline() if headed else FRAME
-        content = stream.read(form.frame_bytes) if head else b""
-        if not content:
+        head = stream.readline() if headed else b""
+        content = stream.read(form.frame_bytes)
+        if not head and not content:
             return
-        if not head.startswith(FRAME) or len(content) < form.frame_bytes:
+        if not head.startswith(FRAME if headed else b"") or len(content) < form.frame_bytes:
             raise UserError(f"video {name} ends inside a frame: it was cut short")
         yield from_bytes(content, form)

@@ -10,6 +10,8 @@ from stages.video.ffmpeg import run
 from tests.conftest import Refused
 from tests.enlarging.conftest import SaveModel, Upsample, write_source
 
+QUIET = "log-level=error"
+
 
 def test_refused_paths(tmp_path: Path, command: Upsample, refused: Refused) -> None:
     source, pictures, full = tmp_path / "in.y4m", tmp_path / "pictures", tmp_path / "full"
@@ -99,8 +101,29 @@ def test_odd_sides_are_refused(tmp_path: Path, command: Upsample, refused: Refus
          "-c:v", "ffv1", str(odd)],
         "making an odd video",
     )  # fmt: skip
-    with refused("605 x 447", "even"):
+    with refused("odd.mkv", "605 x 447", "even"):
         command(odd, tmp_path / "out.mkv")
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("it.webm", ["-c:v", "libvpx-vp9"]), ("it.ts", ["-c:v", "mpeg2video", "-bf", "2"]),
+     ("it.mp4", ["-c:v", "libx264"]), ("it.hevc", ["-c:v", "libx265", "-x265-params", QUIET])],
+)  # fmt: skip
+def test_uneven_times_are_refused(
+    tmp_path: Path, command: Upsample, refused: Refused, name: str, options: list[str]
+) -> None:
+    clock = ["-f", "lavfi", "-i", "testsrc2=size=64x48:rate=30000/1001:duration=1"]
+    made = ["-pix_fmt", "yuv420p", *options]
+    run([*clock, *made, str(tmp_path / name)], "making an even video")
+    assert ": 30 frames" in command(tmp_path / name, tmp_path / "out.mkv")
+    late = ["-vf", "setpts='PTS+gt(N,9)*0.5/TB'", "-fps_mode", "vfr", *made]
+    run([*clock, *late, str(tmp_path / f"late_{name}")], "making an uneven video")
+    if name == "it.hevc":  # a bare stream has no times
+        return
+    with refused(f"late_{name}", "frame 10", "-fps_mode cfr"):
+        command(tmp_path / f"late_{name}", tmp_path / "late.mkv")
+    assert not list(tmp_path.glob("*late.mkv*"))
 
 
 def test_what_ffmpeg_says_is_passed_on(tmp_path: Path, command: Upsample, refused: Refused) -> None:

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.video.ffmpeg import decoded, executable, run
+from stages.video.decoding import decoded
+from stages.video.ffmpeg import executable, run
 from stages.video.frames import Format, Frame, to_bytes
 from stages.video.y4m import read_raw, read_y4m
 from tests.enlarging.conftest import SaveModel, Upsample, a_format, some_frames, write_source
@@ -112,6 +113,49 @@ def test_what_samples_mean_is_kept(suffix: str, tmp_path: Path, command: Upsampl
     assert re.search(r"yuvj?420p\(pc, bt470bg/unknown/unknown, .*SAR 16:15", told)
     _, made = read_back(target, a_format(8))
     assert made[0][0].max() > 250, "samples were not squeezed into a smaller range"
+
+
+def test_grey_of_full_range_stays_white(tmp_path: Path, command: Upsample) -> None:
+    """It is read as luma of small range, so the range of the source no longer holds."""
+    source, target = tmp_path / "in.mkv", tmp_path / "out.mkv"
+    run(["-f", "lavfi", "-i", "color=white:size=64x48:rate=25:duration=0.1,format=gray",
+         "-c:v", "ffv1", "-color_range", "pc", str(source)], "making grey video")  # fmt: skip
+    command(source, target)
+    run(["-i", str(target), "-pix_fmt", "gray", "-color_range", "pc", "-frames:v", "1",
+         "-f", "rawvideo", str(tmp_path / "grey")], "reading it")  # fmt: skip
+    assert min((tmp_path / "grey").read_bytes()) == 255
+
+
+def test_the_shape_of_pixels_is_kept_where_nothing_else_is_told(
+    tmp_path: Path, command: Upsample
+) -> None:
+    source, target = tmp_path / "in.avi", tmp_path / "out.mkv"
+    run(["-f", "lavfi", "-i", "testsrc2=size=64x48:rate=25:duration=0.1,setsar=16/15",
+         "-pix_fmt", "yuv420p", "-c:v", "rawvideo", str(source)], "making it")  # fmt: skip
+    command(source, target)
+    assert "SAR 16:15" in told_by_ffmpeg(target)
+
+
+def test_names_with_a_colon(
+    tmp_path: Path, command: Upsample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run(["-f", "lavfi", "-i", "testsrc2=size=64x48:rate=25:duration=0.1", "-c:v", "libx264",
+         str(tmp_path / "a:1.mp4")], "making it")  # fmt: skip
+    assert "3 frames" in command("a:1.mp4", "b:2.mkv")
+
+
+@pytest.mark.parametrize("suffix", [".yuv", ".mkv"])
+def test_ten_bits_are_kept_to_the_last_level(
+    suffix: str, tmp_path: Path, command: Upsample
+) -> None:
+    """White of full range is 1023, above four times 255."""
+    form, source = a_format(10), tmp_path / "in.yuv"
+    frame = tuple(np.full_like(plane, 1023) for plane in some_frames(10)[0])
+    source.write_bytes(to_bytes(frame, form))
+    command(source, tmp_path / f"out{suffix}", "--size", "54x38", "--bits", 10, "--rate", RATE)
+    _, made = read_back(tmp_path / f"out{suffix}", Format(108, 76, 10, Fraction(RATE)))
+    assert all((plane == 1023).all() for plane in made[0])
 
 
 def test_pictures(tmp_path: Path, command: Upsample, picture_folder: Path) -> None:

@@ -70,6 +70,8 @@ def test_recovery_reruns_from_the_first_recovery_on(project: Project) -> None:
 def test_a_qp_encodes_at_that_qp_alone(project: Project) -> None:
     project.edit(codec__qps=[22, 27, 32, 41])
     assert_reran(project.repro(), {"encode@41", "codec", "summarise", "plot", "track"})
+    project.edit(codec__qps=[22, 27, 32, 37])
+    assert_reran(project.repro(), {"codec"})  # data/coded still holds the other QP
 
 
 def test_criterion_that_gives_the_same_verdicts_trains_nothing(project: Project) -> None:

@@ -1,25 +1,36 @@
 """HEVC and VVC at constant QPs, sequences made of pictures, and filters behind them."""
 
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import cv2
 import numpy as np
 import pytest
 
+from stages.errors import UserError
 from stages.settings import Coded
+from stages.settings.codec import Codec, Mode, Presets
 from stages.sources.pictures import CLEAN, Picture, on_grid
-from stages.video import codecs
-from stages.video.codecs import CODECS, MODES, encode, encoder_options, frames_of, rate_kbps
+from stages.video import codecs, sequences
+from stages.video.codecs import CODECS, encode, encoder_options, frames_of, rate_kbps
+from stages.video.ffmpeg import executable, run
 from stages.video.frames import as_fractions
 from stages.video.motion import pan_and_zoom
 from stages.video.recoding import recoded, write_for
-from stages.video.sequences import read_sequences, write_sequences
+from stages.video.sequences import (
+    VideoSequence,
+    encode_all,
+    read_sequences,
+    whole_stream,
+    write_sequences,
+)
 from stages.video.stills import coded_stills
 from stages.video.vmaf import vmaf
 from tests.video.scenes import form, moving, same, saved
 
+MODES = get_args(Mode)
 PRESETS = {"hevc": "veryfast", "vvc": "faster"}
 COUNT = 9
 
@@ -76,12 +87,33 @@ def test_low_delay_refers_to_the_past_alone(tmp_path: Path) -> None:
 
 
 def test_options_name_qp_and_preset() -> None:
-    hevc = encoder_options("hevc", "low_delay", 27, "slow")
+    hevc = encoder_options("hevc", "low_delay", 27, "slow", Fraction(25))
     assert "slow" in hevc
     assert "qp=27" in hevc[-1]
     assert "bframes=0" in hevc[-1]
-    vvc = encoder_options("vvc", "random_access", 37, "fast")
+    vvc = encoder_options("vvc", "random_access", 37, "fast", Fraction(25))
     assert {"fast", "37"} <= set(vvc)
+
+
+@pytest.mark.parametrize(
+    ("mode", "rate", "expected"), [("low_delay", 5, 1), ("random_access", 5, 3),
+                                   ("random_access", 25, 2)]
+)  # fmt: skip
+@pytest.mark.parametrize("codec", CODECS)
+def test_intra_pictures_come_about_every_second(
+    tmp_path: Path, codec: str, mode: str, rate: int, expected: int
+) -> None:
+    """With the groups of pictures that both codecs share: every 16 at 5 a second, 32 at 25."""
+    like = form(64, 64, rate=rate)
+    write_for(codec, tmp_path / "source.y4m", moving(40, like), like)
+    stream = tmp_path / f"it{CODECS[codec].suffix}"
+    encode(tmp_path / "source.y4m", stream, codec, mode, 37, PRESETS[codec])
+    run(["-i", str(stream), "-c", "copy", "-f", "framecrc", str(tmp_path / "packets")], "reading")
+    packets = [
+        line for line in (tmp_path / "packets").read_text().splitlines() if line.startswith("0,")
+    ]
+    assert len(packets) == 40
+    assert sum("F=0x0" not in line for line in packets) == expected
 
 
 def test_a_missing_encoder_is_named(
@@ -90,6 +122,62 @@ def test_a_missing_encoder_is_named(
     monkeypatch.setattr(codecs, "encoders", lambda: frozenset({"libx265"}))
     with refused("libvvenc", "imageio-ffmpeg", "take vvc out"):
         encode(tmp_path / "a.y4m", tmp_path / "b.vvc", "vvc", "low_delay", 22, "faster")
+    monkeypatch.setattr(sequences, "encode", lambda *_: pytest.fail("told before anything is done"))
+    with refused("libvvenc"):
+        encode_all([walk(tmp_path)], asked(("hevc", "vvc")), 22, tmp_path)
+
+
+def test_after_a_failure_the_rest_is_not_begun(
+    tmp_path: Path, refused: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = []
+
+    def fail(source: Path, *_: Any) -> None:
+        begun.append(source)
+        raise UserError("disk full")
+
+    monkeypatch.setattr(sequences, "encode", fail)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    many = [walk(tmp_path, f"walk{n}") for n in range(30)]
+    with refused("disk full"):
+        encode_all(many, asked(("hevc",)), 22, tmp_path)
+    assert not (tmp_path / "bytes.json").exists()
+
+
+def test_an_ffmpeg_that_is_not_there_is_named(
+    refused: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", "/none/ffmpeg")
+    with refused("/none/ffmpeg", "IMAGEIO_FFMPEG_EXE"):
+        executable.__wrapped__()
+
+
+@pytest.mark.parametrize("cut", [1, 20, 150])
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_stream_that_lost_its_end_is_refused(
+    tmp_path: Path, refused: Any, codec: str, cut: int
+) -> None:
+    """ffmpeg makes up what is missing of a last frame, without a word."""
+    assert encode_all([walk(tmp_path)], asked((codec,)), 22, tmp_path) == 1
+    stream = whole_stream(tmp_path, "walk", codec, "low_delay")
+    stream.write_bytes(stream.read_bytes()[:-cut])
+    with refused(stream, "dvc repro"):
+        whole_stream(tmp_path, "walk", codec, "low_delay")
+    stream.unlink()
+    with refused(stream, "0 bytes"):
+        whole_stream(tmp_path, "walk", codec, "low_delay")
+
+
+def walk(folder: Path, name: str = "walk") -> VideoSequence:
+    like = form(96, 80)
+    (folder / name).mkdir()
+    saved(folder / name / "low.y4m", like, moving(2, like))
+    return VideoSequence(name, folder / name, like, 2)
+
+
+def asked(names: tuple[str, ...]) -> Codec:
+    presets = Presets(hevc="ultrafast", vvc="faster")
+    return Codec(codecs=names, modes=("low_delay",), qps=(1, 2, 3, 4), presets=presets, vmaf=False)
 
 
 @pytest.mark.parametrize("codec", CODECS)

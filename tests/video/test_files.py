@@ -1,6 +1,8 @@
 """Uncompressed files, what ffmpeg reads, and what a person reads when one is wrong."""
 
 import io
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,9 @@ import pytest
 from stages.settings import Settings
 from stages.settings.data import RawVideo, Video
 from stages.sources.pictures import CLEAN
-from stages.video.ffmpeg import decoded, run
+from stages.video import decoding
+from stages.video.decoding import decoded
+from stages.video.ffmpeg import run
 from stages.video.files import opened, video_files, video_pairs
 from stages.video.frames import as_fractions, as_samples, from_bytes, in_bits, to_bytes
 from stages.video.resizing import cut_to, resized_format, shrunk, whole_multiples
@@ -36,6 +40,8 @@ def test_frames_come_back_from_bytes_files_and_fractions(tmp_path: Path, bits: i
     plane = frames[0][0]
     assert np.array_equal(as_samples(as_fractions(plane, like), like), plane)
     assert as_fractions(np.uint16([[like.peak]]), like) == 1
+    levels = np.arange(2**bits, dtype=np.uint16)[None]
+    assert np.array_equal(as_samples(as_fractions(levels, like), like), levels)
 
 
 def test_more_bits_are_the_same_fractions() -> None:
@@ -62,11 +68,33 @@ def test_what_ffmpeg_reads_keeps_bits_count_and_rate(
         assert same(list(read), frames)
 
 
-def test_reading_may_stop_early(tmp_path: Path) -> None:
-    like = form()
-    path = saved(tmp_path / "long.y4m", like, moving(200, like))
+def test_reading_may_stop_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, started = tmp_path / "long.mkv", []
+    run(["-f", "lavfi", "-i", "testsrc2=size=320x240:duration=20", "-c:v", "ffv1", str(path)], "")
+
+    class Noted(subprocess.Popen):
+        def __init__(self, *arguments: Any, **options: Any):
+            started.append(self)
+            super().__init__(*arguments, **options)
+
+    monkeypatch.setattr(decoding.subprocess, "Popen", Noted)
     with decoded(path) as (_, frames):
         next(frames)
+        decoder = started[-1]
+        assert decoder.poll() is None
+    assert decoder.poll() == -signal.SIGKILL
+    assert decoder.stdout.closed
+
+
+@pytest.mark.parametrize("lost", [1, 6_143, 6_144, 6_147, 6_149])
+def test_a_y4m_that_lost_part_of_its_last_frame_is_refused(
+    tmp_path: Path, refused: Any, lost: int
+) -> None:
+    like = form()
+    path = saved(tmp_path / "walk.y4m", like, moving(3, like))
+    path.write_bytes(path.read_bytes()[:-lost])
+    with refused(path, "ends inside a frame"), decoded(path) as (_, frames):
+        list(frames)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +148,8 @@ def test_files_that_are_no_video_are_refused(tmp_path: Path, refused: Any) -> No
         read_y4m(io.BytesIO(b"YUV4MPEG2 W8 H8 F0:0 C420\n"), "it")
     with refused("63 x 48", "even"):
         form(63, 48)
+    with refused("it", "8 x 7", "even"):
+        read_y4m(io.BytesIO(b"YUV4MPEG2 W8 H7 F25:1 C420\n"), "it")
 
 
 def test_raw_files_that_do_not_fit_their_format_are_refused(tmp_path: Path, refused: Any) -> None:

@@ -1,0 +1,89 @@
+"""The frames of any file that ffmpeg reads, as 4:2:0 of 8 or 10 bits."""
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from stages.errors import UserError
+from stages.video.ffmpeg import QUIET, executable, first_line, told_of
+from stages.video.frames import Format, Frame
+from stages.video.y4m import read_raw, read_y4m
+
+KEPT = ("yuv420p", "yuvj420p", "yuv420p10le")  # sample formats that need no conversion
+
+
+@contextmanager
+def decoded(path: Path, raw: Format | None = None) -> Iterator[tuple[Format, Iterator[Frame]]]:
+    """The frames of a file, decoded as they are asked for; `raw` is the format of a raw one.
+
+    What is not 4:2:0 of 8 or 10 bits becomes so, but for Y4M, which is read here: ffmpeg leaves out
+    a frame that was cut short without a word. Stopping early stops the decoder.
+
+    Raises:
+        UserError: if the file is missing, has not the format given, or cannot be decoded to its
+            end.
+    """
+    if not path.is_file():
+        raise UserError(f"video {path} does not exist")
+    if raw:
+        yield raw, read_raw(path, raw)
+    elif path.suffix.lower() == ".y4m":
+        with path.open("rb") as stream:
+            yield read_y4m(stream, str(path))
+    else:
+        with _through_ffmpeg(path) as video:
+            yield video
+
+
+@contextmanager
+def _through_ffmpeg(path: Path) -> Iterator[tuple[Format, Iterator[Frame]]]:
+    kind = told_of(path).kind
+    form = [] if kind in KEPT else ["-pix_fmt", "yuv420p10le" if _is_deep(kind) else "yuv420p"]
+    command = [executable(), *QUIET, "-xerror", "-i", str(path.resolve()), "-map", "0:v:0", *form,
+               "-fps_mode", "passthrough", "-strict", "-1", "-f", "yuv4mpegpipe", "-"]  # fmt: skip
+    with tempfile.TemporaryFile() as told:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=told)
+        assert process.stdout is not None
+        try:
+            yield _checked(process, process.stdout, told, path)
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+def _checked(
+    process: "subprocess.Popen[bytes]", stream: IO[bytes], told: IO[bytes], path: Path
+) -> tuple[Format, Iterator[Frame]]:
+    def refuse_failure() -> None:
+        if stream.read(1):  # it has not failed but goes on, and waits for someone to read
+            return
+        failed = process.wait()
+        told.seek(0)
+        text = told.read().decode(errors="replace")
+        if failed or text.strip():
+            raise UserError(f"video {path} cannot be decoded: {first_line(text)}")
+
+    def frames(given: Iterator[Frame]) -> Iterator[Frame]:
+        try:
+            yield from given
+        except UserError:
+            refuse_failure()
+            raise
+        refuse_failure()
+
+    try:
+        form, given = read_y4m(stream, str(path))
+    except UserError:
+        refuse_failure()
+        raise
+    return form, frames(given)
+
+
+def _is_deep(kind: str) -> bool:
+    """Whether samples have more than 8 bits: only then has their order of bytes a name."""
+    return kind.endswith(("le", "be")) and not re.match(r"(rgb|bgr)(444|555|565)", kind)
