@@ -19,7 +19,7 @@ from stages.channels.dependencies import build_graph
 from stages.channels.graph_file import graph_to_json
 from stages.figures import report
 from stages.figures.channels import channels_figure
-from stages.figures.crops import crops_figure
+from stages.figures.crops import MOST, crops_figure
 from stages.figures.curves import curves_figure, curves_from
 from stages.figures.dependencies import dependency_figure
 from stages.figures.quality import quality_figure
@@ -207,6 +207,14 @@ def test_crops_show_every_item_as_every_model_made_it(tmp_path: Path) -> None:
     assert shown == pytest.approx([0, 20000 / 65535, 40000 / 65535] * 2, abs=1e-3)
     assert [axes.get_xlabel() for axes in figure.axes] == ["", "", "", "", "30.10 dB", ""]
     assert_drawn(figure, tmp_path / "crops.png")
+
+
+def test_of_many_items_crops_show_some(tmp_path: Path) -> None:
+    for number in range(MOST + 1):
+        (tmp_path / f"{number}").mkdir()
+        Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / f"{number}/dense.png")
+    figure = crops_figure(tmp_path, ["dense"], {})
+    assert [axes.get_ylabel() for axes in figure.axes] == ["0", "2", "4", "6", "8"]
 
 
 def test_equal_figures_give_equal_bytes(tmp_path: Path) -> None:

@@ -6,12 +6,18 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+MOST = 8  # rows: more of them are too small to be looked at
+
 
 def crops_figure(
     folder: Path, columns: Sequence[str], notes: Mapping[tuple[str, str], str]
 ) -> Figure:
-    """Show `folder`/ITEM/COLUMN.png as a grid; `notes` by (column, item) stand under each."""
+    """Show `folder`/ITEM/COLUMN.png as a grid; `notes` by (column, item) stand under each.
+
+    Of many items, every so many is shown.
+    """
     items = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    items = items[:: -(-len(items) // MOST)]
     figure, grid = plt.subplots(
         len(items), len(columns), figsize=(2.4 * len(columns), 2.7 * len(items)), squeeze=False
     )

@@ -108,7 +108,7 @@ class Upsampling:
         }
         columns = (self.baseline_name, "dense", "pruned", "original")
         how = "not coded" if self._shown == CLEAN else f"coded as {self._shown}"
-        caption = f"Details of the test pictures, {how}; below each, quality over the whole one."
+        caption = f"Details of test pictures, {how}; below each, quality over the whole one."
         return {"crops": Drawing(crops_figure(examples, columns, notes), caption)}
 
     def tables(self, rows: Rows) -> dict[str, Table]:
