@@ -1,7 +1,7 @@
 """Running a network on luma, and its averages over all positions, which no tile alone knows."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -67,7 +67,7 @@ def run(network: nn.Module, luma: Tensor, scale: int, take: Take | None = None) 
     height, width = luma.shape[2:]
     network.eval()
     try:
-        with torch.no_grad(), Means(take) if take else nullcontext():
+        with torch.no_grad(), _without_tf32(), Means(take) if take else nullcontext():
             output: Tensor = network(luma.contiguous().to(device_of(network))).float().cpu()
     except (UserError, StoppedError):
         raise
@@ -83,3 +83,9 @@ def run(network: nn.Module, luma: Tensor, scale: int, take: Take | None = None) 
             "give one that enlarges luma"
         )
     return output
+
+
+def _without_tf32() -> AbstractContextManager[None]:
+    """On a GPU, ten bits of mantissa would round a tile otherwise than a whole frame."""
+    now = torch.backends.cudnn
+    return now.flags(enabled=now.enabled, deterministic=now.deterministic, allow_tf32=False)

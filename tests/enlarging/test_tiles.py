@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from stages.enlarging.enlarger import Enlarger
 from stages.enlarging.reach import reach_of
@@ -89,3 +89,17 @@ def shapes_fed(network: nn.Module) -> list[tuple[int, ...]]:
     shapes: list[tuple[int, ...]] = []
     network.register_forward_pre_hook(lambda _, given: shapes.append(tuple(given[0].shape)))
     return shapes
+
+
+def test_a_gpu_would_not_round_to_tf32() -> None:
+    seen = []
+
+    class Noting(nn.Upsample):
+        def forward(self, x: Tensor) -> Tensor:
+            seen.append((torch.backends.cudnn.allow_tf32, torch.backends.cudnn.enabled))
+            return super().forward(x)
+
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cudnn.enabled
+    run(Noting(scale_factor=2), torch.zeros(1, 1, 4, 4), 2)
+    assert seen == [(False, before[1])]
+    assert (torch.backends.cudnn.allow_tf32, torch.backends.cudnn.enabled) == before
