@@ -11,6 +11,7 @@ from stages.settings.section import (
     ByTask,
     CodecName,
     Count,
+    Even,
     NotNegative,
     Positive,
     Section,
@@ -33,9 +34,9 @@ class Parts(Section):
 
 
 class RawVideo(Section):
-    """What a `.yuv` file does not say: width and height, bits a sample (4:2:0), frames a second."""
+    """What a `.yuv` file does not say: height and width, bits a sample (4:2:0), frames a second."""
 
-    size: tuple[Count, Count]
+    size: tuple[Even, Even]
     bits: Literal[8, 10]
     rate: Positive
 

@@ -9,6 +9,7 @@ TASK_NAMES: tuple[TaskName, ...] = ("upsampling", "classification")
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
+Even = Annotated[int, Field(ge=2, multiple_of=2)]
 AnyCount = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]

@@ -83,5 +83,6 @@ def told_of(path: Path) -> Told:
 
 def first_line(text: str) -> str:
     """The first line that says something: what follows is told of its consequences."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    plain = re.sub(r"^\[[^]]* @ 0x[0-9a-f]+\] ", "", text, flags=re.MULTILINE)
+    lines = [line.strip() for line in plain.splitlines() if line.strip()]
     return lines[0] if lines else "ffmpeg does not say why"
