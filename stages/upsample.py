@@ -13,7 +13,7 @@ from stages.enlarging.enlarger import Enlarger, scale_of
 from stages.enlarging.frames import enlarge_frames
 from stages.enlarging.pictures import enlarge_picture, picture_names
 from stages.enlarging.timing import refuse_uneven
-from stages.enlarging.videos import RAW, SUFFIXES, refuse_suffix, write_video
+from stages.enlarging.videos import RAW, SUFFIXES, Y4M, refuse_suffix, write_video
 from stages.errors import UserError, run_stage
 from stages.networks.saved import load_network
 from stages.settings import Training
@@ -121,7 +121,7 @@ def _enlarger(asked: argparse.Namespace) -> Enlarger:
 
 def _video(asked: argparse.Namespace, raw: Format | None, enlarger: Enlarger) -> tuple[int, str]:
     with decoded(asked.input, raw) as (form, given):
-        if not raw:
+        if asked.input.suffix.lower() not in (RAW, Y4M):  # they hold no times
             refuse_uneven(asked.input, form.rate)
         larger = resized_format(form, enlarger.scale, 1)
         made = enlarge_frames(given, form, enlarger, asked.batch)

@@ -1,12 +1,11 @@
 """Whether frames come at an even rate: they go from program to program without their times."""
 
 import re
-import subprocess
 from fractions import Fraction
 from pathlib import Path
 
 from stages.errors import UserError
-from stages.video.ffmpeg import QUIET, executable
+from stages.video.ffmpeg import QUIET, called
 
 
 def refuse_uneven(path: Path, rate: Fraction) -> None:
@@ -14,11 +13,8 @@ def refuse_uneven(path: Path, rate: Fraction) -> None:
 
     At an even rate such frames would fall out of step with the sound.
     """
-    told = subprocess.run(
-        [executable(), *QUIET, "-i", str(path.resolve()), "-map", "0:v:0", "-c", "copy",
-         "-f", "framecrc", "-"],
-        capture_output=True, text=True, check=False,
-    ).stdout  # fmt: skip
+    source = ["-i", str(path.resolve()), "-map", "0:v:0"]
+    told = called([*QUIET, *source, "-c", "copy", "-f", "framecrc", "-"]).stdout
     unit = re.search(r"^#tb 0: (\d+/\d+)", told, re.MULTILINE)
     found = sorted(int(time) for time in re.findall(r"^0, *-?\d+, *(-?\d+),", told, re.MULTILINE))
     if unit is None or not found or found[0] < -(2**62):  # bare streams have no times

@@ -34,10 +34,15 @@ def executable() -> str:
 @cache
 def encoders() -> frozenset[str]:
     """Names of the encoders that this ffmpeg has."""
-    told = subprocess.run(
-        [executable(), "-hide_banner", "-encoders"], capture_output=True, text=True, check=False
+    told = called(["-hide_banner", "-encoders"]).stdout
+    return frozenset(re.findall(r"^ [VAS]\S{5} (\S+)", told, re.MULTILINE))
+
+
+def called(arguments: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+    """Run ffmpeg to its end, whatever comes of it."""
+    return subprocess.run(
+        [executable(), *arguments], capture_output=True, text=True, check=False, errors="replace"
     )
-    return frozenset(re.findall(r"^ [VAS]\S{5} (\S+)", told.stdout, re.MULTILINE))
 
 
 def run(arguments: Sequence[str], what: str) -> str:
@@ -46,10 +51,7 @@ def run(arguments: Sequence[str], what: str) -> str:
     Raises:
         UserError: with `what` failed and ffmpeg's first line, if it did.
     """
-    done = subprocess.run(
-        [executable(), *QUIET, *arguments], capture_output=True, text=True, check=False,
-        errors="replace",
-    )  # fmt: skip
+    done = called([*QUIET, *arguments])
     if done.returncode:
         raise UserError(f"{what}: {first_line(done.stderr)}")
     return done.stderr
@@ -71,10 +73,8 @@ def told_of(path: Path) -> Told:
     Raises:
         UserError: if there is none.
     """
-    told = subprocess.run(
-        [executable(), "-hide_banner", "-nostdin", "-v", "verbose", "-i", str(path.resolve())],
-        capture_output=True, text=True, check=False, errors="replace",
-    ).stderr  # fmt: skip
+    given = ["-hide_banner", "-nostdin", "-v", "verbose", "-i", str(path.resolve())]
+    told = called(given).stderr
     found = re.search(r"Stream #.*?: Video: .*?, ([a-z]+[a-z0-9]*)(?:\(([^)]*)\))?(?=,)(.*)", told)
     if found is None:
         raise UserError(f"video {path} cannot be read: {first_line(told)}")

@@ -2,8 +2,8 @@
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -14,10 +14,11 @@ from stages.artifacts import read_json, write_json
 from stages.errors import UserError
 from stages.settings import Codec
 from stages.video.codecs import CODECS, encode, encoder_of
+from stages.video.decoding import decoded
 from stages.video.frames import Format, Frame
 from stages.video.recoding import write_for
 from stages.video.resizing import resized_format, shrunk
-from stages.video.y4m import format_of, read_y4m, save_y4m
+from stages.video.y4m import format_of, save_y4m
 
 LIST = "sequences.json"
 SIZES = "bytes.json"
@@ -101,9 +102,8 @@ def encode_all(sequences: Sequence[VideoSequence], asked: Codec, qp: int, folder
     """
     for codec in asked.codecs:
         encoder_of(codec)
-    targets: list[Path] = []
+    begun: dict[Path, Future[None]] = {}
     with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(os.cpu_count()) as pool:
-        done = []
         for codec, sequence in product(asked.codecs, sequences):
             source = Path(temporary) / f"{sequence.name}_{codec}.y4m"
             write_for(codec, source, sequence.low(), format_of(sequence.folder / "low.y4m"))
@@ -111,20 +111,18 @@ def encode_all(sequences: Sequence[VideoSequence], asked: Codec, qp: int, folder
                 target = stream_path(folder, sequence.name, codec, mode)
                 target.parent.mkdir(exist_ok=True)
                 preset = getattr(asked.presets, codec)
-                done.append(pool.submit(encode, source, target, codec, mode, qp, preset))
-                targets.append(target)
+                begun[target] = pool.submit(encode, source, target, codec, mode, qp, preset)
         try:
-            for future in tqdm(done, f"QP {qp}", unit="stream", disable=None):
+            for future in tqdm(begun.values(), f"QP {qp}", unit="stream", disable=None):
                 future.result()
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in targets}
+    sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in begun}
     write_json(folder / SIZES, sizes)
-    return len(targets)
+    return len(begun)
 
 
 def _all_of(path: Path) -> list[Frame]:
-    with path.open("rb") as stream:
-        frames: Iterator[Frame] = read_y4m(stream, str(path))[1]
+    with decoded(path) as (_, frames):
         return list(frames)

@@ -34,7 +34,7 @@ def read_y4m(stream: IO[bytes], name: str) -> tuple[Format, Iterator[Frame]]:
         ) from None
     except UserError as error:
         raise UserError(f"video {name}: {error}") from None
-    return form, _frames(stream, form, name, headed=True)
+    return form, _frames(stream, form, name, FRAME)
 
 
 def format_of(path: Path) -> Format:
@@ -78,15 +78,16 @@ def read_raw(path: Path, form: Format) -> Iterator[Frame]:
 
 def _opened(path: Path, form: Format) -> Iterator[Frame]:
     with path.open("rb") as stream:
-        yield from _frames(stream, form, str(path), headed=False)
+        yield from _frames(stream, form, str(path), b"")
 
 
-def _frames(stream: IO[bytes], form: Format, name: str, headed: bool) -> Iterator[Frame]:
+def _frames(stream: IO[bytes], form: Format, name: str, mark: bytes) -> Iterator[Frame]:
+    """Frames to the end of a stream; `mark` begins the line before each, if it is not empty."""
     while True:
-        head = stream.readline() if headed else b""
+        head = stream.readline() if mark else b""
         content = stream.read(form.frame_bytes)
         if not head and not content:
             return
-        if not head.startswith(FRAME if headed else b"") or len(content) < form.frame_bytes:
+        if not head.startswith(mark) or len(content) < form.frame_bytes:
             raise UserError(f"video {name} ends inside a frame: it was cut short")
         yield from_bytes(content, form)

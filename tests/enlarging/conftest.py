@@ -11,7 +11,7 @@ from stages import upsample
 from stages.networks.build import build_network
 from stages.networks.saved import About, save_network
 from stages.video.frames import Format, Frame
-from stages.video.y4m import write_y4m
+from stages.video.y4m import save_y4m
 
 SaveModel = Callable[..., Path]
 Upsample = Callable[..., str]
@@ -70,6 +70,5 @@ def a_format(bits: int, width: int = 54, height: int = 38) -> Format:
 
 def write_source(path: Path, bits: int = 8) -> list[Frame]:
     frames, form = some_frames(bits), a_format(bits)
-    with path.open("wb") as stream:
-        write_y4m(stream, form, frames)
+    save_y4m(path, form, frames)
     return frames

@@ -12,20 +12,13 @@ import pytest
 from stages.video.decoding import decoded
 from stages.video.ffmpeg import executable, run
 from stages.video.frames import Format, Frame, to_bytes
-from stages.video.y4m import read_raw, read_y4m
 from tests.enlarging.conftest import SaveModel, Upsample, a_format, some_frames, write_source
 
 RATE = "30000/1001"
 
 
 def read_back(path: Path, form: Format) -> tuple[Format, list[Frame]]:
-    if path.suffix == ".yuv":
-        return form, list(read_raw(path, form))
-    if path.suffix == ".y4m":
-        with path.open("rb") as stream:
-            found, frames = read_y4m(stream, str(path))
-            return found, list(frames)
-    with decoded(path) as (found, given):
+    with decoded(path, form if path.suffix == ".yuv" else None) as (found, given):
         return found, list(given)
 
 

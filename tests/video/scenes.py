@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from stages.video.frames import Format, Frame
-from stages.video.y4m import write_y4m
+from stages.video.y4m import save_y4m
 
 
 def form(width: int = 64, height: int = 64, bits: int = 8, rate: int = 25) -> Format:
@@ -30,8 +30,7 @@ def moving(count: int, like: Format, seed: int = 0) -> list[Frame]:
 
 
 def saved(path: Path, like: Format, frames: list[Frame]) -> Path:
-    with path.open("wb") as stream:
-        write_y4m(stream, like, frames)
+    save_y4m(path, like, frames)
     return path
 
 
