@@ -1,0 +1,72 @@
+"""What the report holds, in its order."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from stages.figures import report
+from stages.figures.codec_report import DIFFERENCES, codec_lead, delta_table, standard_table
+from stages.figures.sections import Drawings, Results
+from stages.settings import DENSE
+from stages.tasks.task import Rows, Table
+
+
+def contents_of(results: Results, sections: Mapping[str, Drawings], folder: Path) -> list[str]:
+    """Parts of the page: leads, tables, and the figures that `folder` holds."""
+    return [
+        *_leads(results),
+        *_tables(results),
+        *_codec_tables(results.deltas),
+        *_pictures(sections, folder),
+    ]
+
+
+def _leads(results: Results) -> list[str]:
+    """What opens the report: channels, then single weights."""
+    summary, decision, task = results.summary, results.decision, results.task
+    told = report.lead(summary, task.quality, task.baseline_name)
+    leads = [report.paragraph(told, "lead" if summary["selected"] != DENSE else "lead failed")]
+    if decision["decided"]:
+        told = report.sparse_lead(decision, summary, task.quality)
+        kind = "lead" if decision["keeps_criterion"] else "lead failed"
+        leads.append(report.paragraph(told, kind))
+    return leads
+
+
+def _tables(results: Results) -> list[str]:
+    summary, task = results.summary, results.task
+    first = [task.baseline_name, DENSE, "pruned", "sparse", "sparse_8bit"]
+    names = [n for n in dict.fromkeys(first + sorted(summary)) if isinstance(summary.get(n), dict)]
+    tables: dict[str, Table] = {
+        "Models on the test part": report.models_table(summary, task.quality, task.metrics, names),
+        **task.tables(results.rows),
+        "Steps of channel pruning, on validation": report.steps_table(results.records),
+    }
+    parts = [report.heading(title) + report.table(*content) for title, content in tables.items()]
+    if results.decision["decided"]:
+        parts.append(report.heading("What a zero is worth"))
+        parts.append(report.paragraph(report.zeros_text(summary, task.quality)))
+    return parts
+
+
+def _codec_tables(deltas: Rows) -> list[str]:
+    if not deltas:
+        return []
+    return [
+        report.heading("Behind real codecs: BD-rate against bicubic"),
+        report.paragraph(codec_lead(deltas)),
+        report.table(*standard_table(deltas)),
+        report.paragraph(DIFFERENCES),
+        report.heading("... by sequence"),
+        report.table(*delta_table(deltas)),
+    ]
+
+
+def _pictures(sections: Mapping[str, Drawings], folder: Path) -> list[str]:
+    parts = []
+    for title, drawings in sections.items():
+        parts += [report.heading(title)] if drawings else []
+        parts += [
+            report.picture(drawing.caption, folder / f"{name}.png")
+            for name, drawing in drawings.items()
+        ]
+    return parts

@@ -1,0 +1,93 @@
+"""What was measured, and the figures of it, section by section."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stages.figures.channels import channels_figure
+from stages.figures.codecs import codec_drawings
+from stages.figures.curves import curves_figure, curves_from
+from stages.figures.dependencies import dependency_figure
+from stages.figures.quality import quality_figure
+from stages.figures.weights import layers_figure, sweep_figure
+from stages.tasks.task import Drawing, Rows, Task
+
+Drawings = dict[str, Drawing]  # by file name
+
+
+@dataclass(frozen=True)
+class Results:
+    """What earlier stages measured; `limit` is the worst quality that keeps the criterion."""
+
+    task: Task
+    records: Mapping[str, Mapping[str, Any]]  # by step
+    histories: Sequence[tuple[str, str, Rows]]  # of all phases with kind and step, in their order
+    rows: Rows  # a model and test item each
+    summary: Mapping[str, Any]
+    decision: Mapping[str, Any]
+    limit: float
+    graph: Mapping[str, Any]
+    channels: Rows  # a pruning group each
+    layers: Rows  # none where no single weights were pruned
+    points: Rows  # a stream and filter each; none where there is no video
+    deltas: Rows
+
+
+def drawings_of(results: Results, examples: Path, crops: Path) -> dict[str, Drawings]:
+    """All figures by the title of their section; `examples` of test items, `crops` of frames."""
+    return {
+        "Channels removed": _channel_drawings(results),
+        "Single weights removed": _weight_drawings(results),
+        "Models on the test part": results.task.draw(results.rows, examples),
+        "Behind real codecs": _codec_drawings(results, crops),
+    }
+
+
+def _channel_drawings(results: Results) -> Drawings:
+    task, records, rows = results.task, results.records, results.channels
+    numbers = [[int(row[column]) for row in rows] for column in ("channels", "kept")]
+    curves, axis = curves_from(results.histories, task.quality.name), task.quality.axis
+    return {
+        "quality": Drawing(
+            quality_figure(records, axis, results.limit, task.baseline_name),
+            "Quality on validation against parameters left, before and after recovery.",
+        ),
+        "channels": Drawing(
+            channels_figure([row["layer"] for row in rows], *numbers),
+            "Channels that each pruning group keeps in the selected model.",
+        ),
+        "training": Drawing(
+            curves_figure(curves, axis), "All phases of training, one after the other."
+        ),
+        "dependencies": Drawing(
+            dependency_figure(results.graph),
+            "The dependency graph: removing a unit of a column, a pruning group, touches its rows.",
+        ),
+    }
+
+
+def _weight_drawings(results: Results) -> Drawings:
+    decision, axis = results.decision, results.task.quality.axis
+    if not decision["decided"]:
+        return {}
+    sweeps = {
+        name: sweep_figure(decision["curves"], axis, results.limit, decision, zoom=zoom)
+        for name, zoom in (("sweep", False), ("sweep_zoom", True))
+    }
+    return {
+        "sweep": Drawing(
+            sweeps["sweep"], "Quality on validation against sparsity, one-shot, by every score."
+        ),
+        "sweep_zoom": Drawing(sweeps["sweep_zoom"], "The same, where it breaks."),
+        "layers": Drawing(
+            layers_figure(results.layers),
+            f"How sparse each layer became. {decision['layers']}",
+        ),
+    }
+
+
+def _codec_drawings(results: Results, crops: Path) -> Drawings:
+    if not results.points:
+        return {}
+    return codec_drawings(results.points, results.deltas, crops)
