@@ -45,6 +45,7 @@ DESCRIPTION = "prepared.json"  # inside the folder of prepared data: what they a
 POINTS = "points.csv"  # inside the folder of codecs: rate and quality of every stream and filter
 DELTAS = "deltas.csv"  # ... and what filters gain on bicubic
 CROPS = "crops"
+CLASS_EXAMPLES = "examples.npz"  # inside the folder of examples: one test sample per class
 NONE = "none.json"  # alone in a folder: why nothing was made
 
 

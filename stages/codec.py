@@ -15,20 +15,19 @@ def main() -> None:
 
 def _judge() -> None:
     # Imported here: where there is nothing to judge, importing would be all that takes time.
+    from stages.codecs.bench import Bench
+    from stages.device import device_for
     from stages.measuring.rate_distortion import MEAN, deltas
     from stages.networks.saved import load_network
     from stages.settings import load_settings
-    from stages.tasks.choose import task_of
-    from stages.training.device import device_for
 
     settings = load_settings()
-    video, device = task_of(settings).video, device_for(settings.training)
-    assert video is not None
+    bench, device = Bench(settings), device_for(settings.training)
     folders = {"dense": artifacts.DENSE_MODEL, "pruned": artifacts.SELECTED_MODEL}
     networks = {name: load_network(path)[0].to(device) for name, path in folders.items()}
     with artifacts.fresh_folder(artifacts.CODEC) as folder:
         crops = folder / artifacts.CROPS
-        rows = video.measure(networks, artifacts.SEQUENCES, artifacts.CODED, crops)
+        rows = bench.measure(networks, artifacts.SEQUENCES, artifacts.CODED, crops)
         artifacts.write_csv(folder / artifacts.POINTS, rows)
         found = deltas(rows)
         artifacts.write_csv(folder / artifacts.DELTAS, found)

@@ -10,15 +10,14 @@ from dataclasses import replace
 from torch import nn
 
 from stages import artifacts
-from stages.chain import removed_of
-from stages.channels.graph_file import graph_from_json
 from stages.channels.removal import remove_channels
+from stages.dependency.graph_file import graph_from_json, removed_from_text
 from stages.errors import UserError, run_stage
 from stages.networks.build import build_network
 from stages.networks.saved import About, load_network, save_network
-from stages.networks.starting import load_weights
 from stages.settings import CONTROLS, Phase, Settings, load_settings
-from stages.tasks.choose import task_of
+from stages.tasks.task import task_of
+from stages.training.initial_weights import load_weights
 from stages.training.loop import Plan, Row, seed_everything, train
 
 
@@ -44,13 +43,13 @@ def _train(settings: Settings, control: str) -> None:
     if control == "scratch":
         _shape_like(network, about)
     elif chosen.weights:
-        load_weights(network, chosen.weights, chosen.factory, task.new_head)
+        load_weights(network, chosen.weights, chosen.factory, task.allows_new_head)
     plan = _plan(f"control {control}", phase, about.iterations)
     outcome = train(network, task, plan, settings.training)
     removed = about.removed if control == "scratch" else {}
     about = replace(about, stages=(plan.phase,), iterations=outcome.iterations, removed=removed)
     _save(control, network, about, outcome.history)
-    told = task.quality.told(outcome.quality)
+    told = task.quality.text(outcome.quality)
     print(f"control {control}: {task.quality.label} {told} on validation")
 
 
@@ -64,7 +63,7 @@ def _plan(name: str, phase: Phase, total: int) -> Plan:
 def _shape_like(network: nn.Module, about: About) -> None:
     """Give a fresh network the selected one's shape, and every layer fresh weights for it."""
     graph = graph_from_json(artifacts.read_json(artifacts.GRAPH))
-    remove_channels(network, graph, removed_of(about))
+    remove_channels(network, graph, removed_from_text(about.removed))
     for module in network.modules():
         reset = getattr(module, "reset_parameters", None)
         if callable(reset):

@@ -20,13 +20,14 @@ def main() -> None:
 
 def _encode(qp: int) -> None:
     # Imported here: where there is nothing to encode, importing would be all that takes time.
+    from stages.codecs.streams import encode_all
     from stages.settings import load_settings
-    from stages.tasks.choose import task_of
+    from stages.video.sequences import read_sequences
 
-    video = task_of(load_settings()).video
-    assert video is not None
+    sequences, asked = read_sequences(artifacts.SEQUENCES), load_settings().codec
     with artifacts.fresh_folder(artifacts.coded_path(qp)) as folder:
-        print(video.encode(qp, artifacts.SEQUENCES, folder))
+        count = encode_all(sequences, asked, qp, folder)
+    print(f"{count} streams at QP {qp}")
 
 
 if __name__ == "__main__":

@@ -7,14 +7,14 @@ from typing import Any
 from torch import nn
 
 from stages import artifacts
-from stages.chain import Step, starts_failed, step_from_arguments
+from stages.device import device_for
 from stages.errors import run_stage
 from stages.measuring.cost import count_macs, count_parameters, median_latency_ms, saved_bytes
 from stages.measuring.criterion import judge
 from stages.networks.saved import WEIGHTS, load_network
-from stages.tasks.choose import task_of
-from stages.tasks.task import Task
-from stages.training.device import device_for
+from stages.pruning_step import Step, starts_failed, step_from_arguments
+from stages.tasks.task import Task, task_of
+from stages.testing.baseline import baseline_of
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
     dense, _ = load_network(artifacts.DENSE_MODEL)
     network, dense = network.to(device), dense.to(device)
     quality, passed_on = task.validate(network), starts_failed(step)
-    dense_quality, baseline = task.validate(dense), task.validate_baseline()
+    dense_quality, baseline = task.validate(dense), baseline_of(settings).validate()
     criterion = settings.of(settings.criterion)
     keeps, reason = judge(criterion, task.quality, quality, dense_quality, baseline)
     if passed_on:
@@ -50,16 +50,16 @@ def main() -> None:
 
 def _costs(task: Task, step: Step, network: nn.Module, dense: nn.Module) -> dict[str, Any]:
     """What the step's model needs; latency takes turns with the dense model's."""
-    frames, folder = task.frames, artifacts.model_path(step.name)
+    shapes, folder = task.cost_shapes, artifacts.model_path(step.name)
     latency = median_latency_ms(
-        {"dense": dense, "pruned": network}, frames.latency_shape, frames.latency_runs
+        {"dense": dense, "pruned": network}, shapes.latency, shapes.latency_runs
     )
     parameters, initial = count_parameters(network), count_parameters(dense)
     return {
         "parameters": parameters,
         "initial_parameters": initial,
         "share_left": parameters / initial,
-        "macs": count_macs(network, frames.macs_shape),
+        "macs": count_macs(network, shapes.macs),
         "latency_ms": latency["pruned"],
         "dense_latency_ms": latency["dense"],
         "bytes": saved_bytes(folder),

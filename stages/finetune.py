@@ -4,9 +4,9 @@ from stages import artifacts
 from stages.errors import run_stage
 from stages.networks.build import build_network, resolve
 from stages.networks.saved import About, save_network
-from stages.networks.starting import freeze_all_but_last, load_weights
 from stages.settings import DENSE, load_settings
-from stages.tasks.choose import task_of
+from stages.tasks.task import task_of
+from stages.training.initial_weights import freeze_all_but_last, load_weights
 from stages.training.loop import Plan, seed_everything, train
 
 
@@ -16,10 +16,10 @@ def main() -> None:
     chosen, phase = settings.of(settings.network), settings.of(settings.finetune)
     seed_everything(settings.seed)
     task = task_of(settings)
-    factory, arguments = resolve(chosen.factory, chosen.arguments, task.offers())
+    factory, arguments = resolve(chosen.factory, chosen.arguments, task.factory_arguments())
     network = build_network(factory, arguments)
     if chosen.weights:
-        load_weights(network, chosen.weights, chosen.factory, task.new_head)
+        load_weights(network, chosen.weights, chosen.factory, task.allows_new_head)
     task.check(network)
     if chosen.backbone == "frozen":
         freeze_all_but_last(network)
@@ -31,7 +31,7 @@ def main() -> None:
         artifacts.write_csv(folder / artifacts.HISTORY, outcome.history)
     artifacts.write_json(artifacts.verdict_path(DENSE), {"keeps_criterion": True})
     print(
-        f"dense: {task.quality.label} {task.quality.told(outcome.quality)} (epoch {outcome.epoch})"
+        f"dense: {task.quality.label} {task.quality.text(outcome.quality)} (epoch {outcome.epoch})"
     )
 
 

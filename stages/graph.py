@@ -3,9 +3,9 @@
 from torch import nn
 
 from stages import artifacts
-from stages.channels.dependencies import build_graph
-from stages.channels.graph import layer_of
-from stages.channels.graph_file import graph_to_json
+from stages.dependency.build import build_graph
+from stages.dependency.graph import layer_of
+from stages.dependency.graph_file import graph_to_json
 from stages.errors import run_stage
 from stages.measuring.cost import count_parameters
 from stages.networks.saved import load_network

@@ -6,13 +6,14 @@ from typing import Any
 from stages import artifacts
 from stages.errors import run_stage
 from stages.figures.contents import contents_of
+from stages.figures.drawing import Rows
 from stages.figures.report import report_page
 from stages.figures.sections import Results, drawings_of
+from stages.figures.task_figures import task_figures_of
 from stages.figures.theme import save, use_theme
 from stages.measuring.criterion import threshold
 from stages.settings import DENSE, load_settings
-from stages.tasks.choose import task_of
-from stages.tasks.task import Rows
+from stages.tasks.quality import measures_of
 
 
 def main() -> None:
@@ -32,20 +33,21 @@ def main() -> None:
 
 def _read() -> Results:
     settings = load_settings()
-    task = task_of(settings)
+    measures = measures_of(settings)
     records = {s: artifacts.read_json(artifacts.step_metrics(s)) for s in settings.pruning.steps}
     first = next(iter(records.values()))
     dense, baseline = first["dense_quality"], first["baseline_quality"]
     decision = artifacts.read_json(artifacts.TRADEOFF)
     judged = not artifacts.why_nothing(artifacts.CODEC)
     return Results(
-        task,
+        measures,
+        task_figures_of(settings),
         records,
         histories=_histories(records),
         rows=artifacts.read_csv(artifacts.TEST_TABLE),
         summary=artifacts.read_json(artifacts.SUMMARY),
         decision=decision,
-        limit=threshold(settings.of(settings.criterion), task.quality, dense, baseline),
+        limit=threshold(settings.of(settings.criterion), measures.quality, dense, baseline),
         graph=artifacts.read_json(artifacts.GRAPH),
         channels=artifacts.read_csv(artifacts.CHANNELS_TABLE),
         layers=artifacts.read_csv(artifacts.LAYERS_TABLE) if decision["decided"] else [],

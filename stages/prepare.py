@@ -3,19 +3,19 @@
 from stages import artifacts
 from stages.errors import run_stage
 from stages.settings import load_settings
-from stages.tasks.choose import task_of
+from stages.sources.source import source_of
 
 
 def main() -> None:
     """Write the prepared data, and test sequences where outputs are frames of video."""
-    task = task_of(load_settings())
+    source = source_of(load_settings())
     with artifacts.fresh_folder(artifacts.PREPARED) as folder:
-        print(f"prepared {task.prepare(folder)}")
-    if task.video is None:
-        artifacts.write_nothing(artifacts.SEQUENCES, "only up-sampling makes video")
+        print(f"prepared {source.write_samples(folder)}")
+    if source.why_no_sequences:
+        artifacts.write_nothing(artifacts.SEQUENCES, source.why_no_sequences)
         return
     with artifacts.fresh_folder(artifacts.SEQUENCES) as folder:
-        names = task.video.prepare(folder)
+        names = source.write_sequences(folder)
     print(f"test sequences: {', '.join(names) or 'none'}")
     if not names:
         artifacts.write_nothing(artifacts.SEQUENCES, "test pictures are too small for a sequence")

@@ -6,24 +6,17 @@ from typing import Any
 import torch
 
 from stages import artifacts
-from stages.chain import (
-    Subject,
-    choose_for,
-    load_subject,
-    pass_on,
-    rank,
-    starts_failed,
-    step_from_arguments,
-)
-from stages.channels.graph import Removed, combine, losses
-from stages.channels.graph_file import to_ranges
 from stages.channels.masking import TOLERANCE, masking_error
 from stages.channels.removal import count_after, parameter_shapes, remove_channels
+from stages.dependency.graph import Removed, combine, removed_indices
+from stages.dependency.graph_file import to_ranges
+from stages.device import device_for
 from stages.errors import UserError, run_stage
 from stages.measuring.cost import count_parameters
 from stages.networks.saved import save_network
-from stages.tasks.choose import task_of
-from stages.training.device import device_for
+from stages.pruning_step import pass_on, starts_failed, step_from_arguments
+from stages.step_model import StepModel, choose_for, load_step_model, rank
+from stages.tasks.task import task_of
 from stages.training.loop import seed_everything
 
 
@@ -36,47 +29,47 @@ def main() -> None:
         return
     seed_everything(settings.seed)
     planned = artifacts.read_json(artifacts.prune_schedule(step.name))
-    subject, task = load_subject(source), task_of(settings)
-    importance = rank(subject, planned["importance"], task, settings.training, f"prune {step.name}")
-    chosen = choose_for(subject, importance, planned)
+    model, task = load_step_model(source), task_of(settings)
+    importance = rank(model, planned["importance"], task, settings.training, f"prune {step.name}")
+    chosen = choose_for(model, importance, planned)
     device = device_for(settings.training)
-    before = task.validate(subject.network.to(device))
-    subject.network.to("cpu")
-    report = _remove(subject, chosen)
-    after = task.validate(subject.network.to(device))
-    removed = combine(subject.dense_graph, subject.removed, chosen)
+    before = task.validate(model.network.to(device))
+    model.network.to("cpu")
+    report = _remove(model, chosen)
+    after = task.validate(model.network.to(device))
+    removed = combine(model.dense_graph, model.removed, chosen)
     about = replace(
-        subject.about.after(f"prune {step.name}"),
+        model.about.after(f"prune {step.name}"),
         removed={name: to_ranges(units) for name, units in removed.items()},
     )
     report |= {"target": planned["target"], "quality_before": before, "quality_after": after}
     with artifacts.fresh_folder(target) as folder:
-        save_network(folder, subject.network, about)
+        save_network(folder, model.network, about)
         artifacts.write_json(folder / artifacts.REMOVAL, report)
-    share = 1 - report["parameters"] / subject.initial_parameters
+    share = 1 - report["parameters"] / model.initial_parameters
     print(
         f"{step.name}: {report['parameters']} parameters left, share removed {share:.4f}; "
         f"{task.quality.label} {task.quality.number(before)} before removal, "
-        f"{task.quality.told(after)} after"
+        f"{task.quality.text(after)} after"
     )
 
 
-def _remove(subject: Subject, chosen: Removed) -> dict[str, Any]:
-    """Remove from the subject's network, checked against masking and against the predicted count.
+def _remove(model: StepModel, chosen: Removed) -> dict[str, Any]:
+    """Remove from the model's network, checked against masking and against the predicted count.
 
     Raises:
         UserError: if the network without the units is not the network with them masked.
     """
-    network, graph = subject.network, subject.graph
+    network, graph = model.network, model.graph
     generator = torch.Generator().manual_seed(0)
-    example = torch.rand(subject.about.example_shape, generator=generator)
+    example = torch.rand(model.about.example_shape, generator=generator)
     error = masking_error(network, example, graph, chosen)
     if error > TOLERANCE:
         raise UserError(
             f"removal would change what the network computes (relative error {error:.1e} against "
             "masking): protect the layers in question with pruning.protect and report the network"
         )
-    predicted = count_after(parameter_shapes(network), losses(graph, chosen))
+    predicted = count_after(parameter_shapes(network), removed_indices(graph, chosen))
     remove_channels(network, graph, chosen)
     counted = count_parameters(network)
     if counted != predicted:

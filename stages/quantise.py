@@ -9,8 +9,7 @@ from stages import artifacts
 from stages.errors import UserError, run_stage
 from stages.networks.saved import load_network
 from stages.settings import load_settings
-from stages.tasks.choose import task_of
-from stages.tasks.task import Task
+from stages.tasks.task import Task, task_of
 
 BATCHES = 10  # that ranges of activations are taken from
 
@@ -36,7 +35,7 @@ def _quantise(task: Task) -> None:
     network, about = load_network(artifacts.SPARSE_MODEL)
     with artifacts.fresh_folder(artifacts.QUANTISED_MODEL) as folder:
         exported = folder / "float.onnx"
-        export_onnx(network, about.example_shape, task.free_axes, exported)
+        export_onnx(network, about.example_shape, task.dynamic_axes, exported)
         quantise(exported, folder / artifacts.ONNX, _samples(task))
         exported.unlink()
     size = (artifacts.QUANTISED_MODEL / artifacts.ONNX).stat().st_size

@@ -1,10 +1,10 @@
 """Train a pruned model until it has recovered; the best on validation is kept."""
 
 from stages import artifacts
-from stages.chain import pass_on, starts_failed, step_from_arguments
 from stages.errors import run_stage
 from stages.networks.saved import load_network, save_network
-from stages.tasks.choose import task_of
+from stages.pruning_step import pass_on, starts_failed, step_from_arguments
+from stages.tasks.task import task_of
 from stages.training.loop import Plan, seed_everything, train
 
 
@@ -24,7 +24,7 @@ def main() -> None:
     with artifacts.fresh_folder(target) as folder:
         save_network(folder, network, about)
         artifacts.write_csv(folder / artifacts.HISTORY, outcome.history)
-    told = task.quality.told(outcome.quality)
+    told = task.quality.text(outcome.quality)
     print(f"{step.name}: {task.quality.label} {told} after recovery")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stages import artifacts
-from stages.channels.graph_file import from_ranges, graph_from_json
+from stages.dependency.graph_file import from_ranges, graph_from_json
 from stages.errors import run_stage
 from stages.settings import DENSE, load_settings
 

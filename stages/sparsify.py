@@ -4,18 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from stages import artifacts
-from stages.chain import (
-    Step,
-    Subject,
-    choose_for,
-    load_subject,
-    pass_on,
-    rank,
-    starts_failed,
-    step_from_arguments,
-)
 from stages.channels.budget import is_protected
-from stages.channels.graph import Removed
 from stages.channels.growing import (
     GrowingPenalty,
     largest_remaining,
@@ -23,10 +12,13 @@ from stages.channels.growing import (
     selected_ceilings,
 )
 from stages.channels.importance import unit_norms
+from stages.dependency.graph import Removed
 from stages.errors import run_stage
 from stages.networks.saved import save_network
+from stages.pruning_step import Step, pass_on, starts_failed, step_from_arguments
 from stages.settings import Settings, Sparsity
-from stages.tasks.choose import task_of
+from stages.step_model import StepModel, choose_for, load_step_model, rank
+from stages.tasks.task import task_of
 from stages.training.loop import Outcome, Plan, seed_everything, train
 
 
@@ -39,19 +31,19 @@ def main() -> None:
         pass_on(step, artifacts.model_path(step.start), target)
         return
     seed_everything(settings.seed)
-    subject = load_subject(artifacts.model_path(step.start))
+    model = load_step_model(artifacts.model_path(step.start))
     outcome = Outcome(quality=0.0)
     if visible["regime"] != "none":
-        outcome = _learn(settings, step, subject, visible)
-    about = subject.about.after(f"sparsify {step.name}", outcome.iterations)
+        outcome = _learn(settings, step, model, visible)
+    about = model.about.after(f"sparsify {step.name}", outcome.iterations)
     with artifacts.fresh_folder(target) as folder:
-        save_network(folder, subject.network, about)
+        save_network(folder, model.network, about)
         if outcome.history:
             artifacts.write_csv(folder / artifacts.HISTORY, outcome.history)
     print(f"{step.name}: sparsity learning, regime {visible['regime']}")
 
 
-def _learn(settings: Settings, step: Step, subject: Subject, visible: Mapping[str, Any]) -> Outcome:
+def _learn(settings: Settings, step: Step, model: StepModel, visible: Mapping[str, Any]) -> Outcome:
     """Train under growing penalties, as the regime's schedule file says; the last state is kept."""
     sparsity, task = settings.of(settings.sparsity), task_of(settings)
     plan = Plan(
@@ -62,31 +54,31 @@ def _learn(settings: Settings, step: Step, subject: Subject, visible: Mapping[st
         constant_rate=True,
         keep_best=False,
     )
-    network, seen, finished = subject.network, visible["seen"], None
-    importance = rank(subject, seen["importance"], task, settings.training, plan.phase)
+    network, seen, finished = model.network, visible["seen"], None
+    importance = rank(model, seen["importance"], task, settings.training, plan.phase)
     if visible["regime"] == "growing":
-        free = [g.name for g in subject.graph.groups if not is_protected(g, seen["protect"])]
+        free = [g.name for g in model.graph.groups if not is_protected(g, seen["protect"])]
         ceilings = relative_ceilings(
             {name: importance[name] for name in free}, sparsity.ceiling.growing
         )
     else:
-        selected = choose_for(subject, importance, seen)
-        ceilings = selected_ceilings(subject.graph, selected, sparsity.ceiling.selected)
-        finished = _close_to_zero(subject, selected, sparsity)
+        selected = choose_for(model, importance, seen)
+        ceilings = selected_ceilings(model.graph, selected, sparsity.ceiling.selected)
+        finished = _close_to_zero(model, selected, sparsity)
     penalty = GrowingPenalty(
-        network, subject.graph, ceilings, sparsity.grow_epochs * sparsity.iterations
+        network, model.graph, ceilings, sparsity.grow_epochs * sparsity.iterations
     )
     return train(network, task, plan, settings.training, penalty, finished)
 
 
 def _close_to_zero(
-    subject: Subject, selected: Removed, sparsity: Sparsity
+    model: StepModel, selected: Removed, sparsity: Sparsity
 ) -> Callable[[int], bool]:
     """Whether penalties have grown and all selected channels are close to zero."""
-    first = unit_norms(subject.network, subject.graph)
+    first = unit_norms(model.network, model.graph)
 
     def finished(epoch: int) -> bool:
-        left = largest_remaining(subject.network, subject.graph, selected, first)
+        left = largest_remaining(model.network, model.graph, selected, first)
         return epoch >= sparsity.grow_epochs and left < sparsity.close_to_zero
 
     return finished

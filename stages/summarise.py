@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from stages import artifacts
+from stages.device import device_for
 from stages.errors import run_stage
 from stages.measuring.cost import (
     count_macs,
@@ -21,9 +22,9 @@ from stages.measuring.cost import (
 from stages.measuring.rate_distortion import mean_rate
 from stages.networks.saved import WEIGHTS, load_network
 from stages.settings import CONTROLS, load_settings
-from stages.tasks.choose import task_of
-from stages.tasks.task import Task
-from stages.training.device import device_for
+from stages.tasks.quality import Measures, measures_of
+from stages.tasks.task import CostShapes, task_of
+from stages.testing.held_out import held_out_of
 
 SPARSE, QUANTISED = "sparse", "sparse_8bit"
 
@@ -31,24 +32,26 @@ SPARSE, QUANTISED = "sparse", "sparse_8bit"
 def main() -> None:
     """Write the summary, the table of test items, and examples for the report."""
     settings = load_settings()
-    task, device = task_of(settings), device_for(settings.training)
+    measures, device = measures_of(settings), device_for(settings.training)
+    shapes, held_out = task_of(settings).cost_shapes, held_out_of(settings)
     folders = _model_folders()
     loaded = {name: load_network(folder) for name, folder in folders.items()}
     networks = {name: network.to(device) for name, (network, _) in loaded.items()}
     quantised = _quantised()
-    rows = task.test(networks | quantised)
-    models: dict[str, dict[str, Any]] = {task.baseline_name: _means(task, rows, task.baseline_name)}
-    for name, costs in _costs(task, networks | quantised, folders).items():
-        models[name] = {**_means(task, rows, name), **costs}
+    rows = held_out.rows(networks | quantised)
+    models: dict[str, dict[str, Any]] = {}
+    models[measures.baseline] = _means(measures, rows, measures.baseline)
+    for name, costs in _costs(shapes, networks | quantised, folders).items():
+        models[name] = {**_means(measures, rows, name), **costs}
     for name, (_, about) in loaded.items():
         models[name]["iterations"] = about.iterations
     artifacts.write_csv(artifacts.TEST_TABLE, rows)
     with artifacts.fresh_folder(artifacts.EXAMPLES) as folder:
-        task.show({name: networks[name] for name in ("dense", "pruned")}, folder)
-    summary = _summary(task, models) | {"device": device.type}
+        held_out.show({name: networks[name] for name in ("dense", "pruned")}, folder)
+    summary = _summary(measures, models) | {"device": device.type}
     artifacts.write_json(artifacts.SUMMARY, rounded(summary))
-    told = ", ".join(f"{name} {models[name][task.quality.name]:.3f}" for name in networks)
-    print(f"test: {task.quality.name} {told}")
+    told = ", ".join(f"{name} {models[name][measures.quality.name]:.3f}" for name in networks)
+    print(f"test: {measures.quality.name} {told}")
 
 
 def _model_folders() -> dict[str, Path]:
@@ -62,22 +65,22 @@ def _model_folders() -> dict[str, Path]:
 def _quantised() -> dict[str, nn.Module]:
     if artifacts.why_nothing(artifacts.QUANTISED_MODEL):
         return {}
-    from stages.exporting.running import OnnxNetwork
+    from stages.exporting.onnx_network import OnnxNetwork
 
     return {QUANTISED: OnnxNetwork(artifacts.QUANTISED_MODEL / artifacts.ONNX)}
 
 
-def _summary(task: Task, models: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _summary(measures: Measures, models: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """What was selected and why, what it removed, lost and gained, and every model's figures."""
     selection = artifacts.read_json(artifacts.SELECTED_MODEL / artifacts.SELECTION)
-    name, quality = task.quality.name, task.quality
-    dense, pruned, baseline = (models[key] for key in ("dense", "pruned", task.baseline_name))
+    name, quality = measures.quality.name, measures.quality
+    dense, pruned, baseline = (models[key] for key in ("dense", "pruned", measures.baseline))
     summary = {
         "selected": selection["selected"],
         "reason": selection["reason"],
         "share_removed": 1 - pruned["parameters"] / dense["parameters"],
-        f"lost_{name}": quality.loss(dense[name], pruned[name]),
-        f"gained_{name}": quality.loss(pruned[name], baseline[name]),
+        f"lost_{name}": quality.drop(dense[name], pruned[name]),
+        f"gained_{name}": quality.drop(pruned[name], baseline[name]),
         **models,
     }
     if not artifacts.why_nothing(artifacts.CODEC):
@@ -96,18 +99,17 @@ def _rates() -> dict[str, float | None]:
     return {"bd_rate_dense": dense, "bd_rate_pruned": pruned, "bd_rate_cost": cost}
 
 
-def _means(task: Task, rows: Sequence[Mapping[str, Any]], model: str) -> dict[str, Any]:
+def _means(measures: Measures, rows: Sequence[Mapping[str, Any]], model: str) -> dict[str, Any]:
     """Mean of every metric over a model's test items."""
     of_model = [row for row in rows if row["model"] == model]
-    return {m: sum(float(row[m]) for row in of_model) / len(of_model) for m in task.metrics}
+    return {m: sum(float(row[m]) for row in of_model) / len(of_model) for m in measures.metrics}
 
 
 def _costs(
-    task: Task, networks: Mapping[str, nn.Module], folders: Mapping[str, Path]
+    shapes: CostShapes, networks: Mapping[str, nn.Module], folders: Mapping[str, Path]
 ) -> dict[str, dict[str, Any]]:
     """What every model needs; the quantised one has the parameters and MACs of the sparse one."""
-    frames = task.frames
-    latency = median_latency_ms(networks, frames.latency_shape, frames.latency_runs)
+    latency = median_latency_ms(networks, shapes.latency, shapes.latency_runs)
     costs: dict[str, dict[str, Any]] = {}
     for name, network in networks.items():
         costs[name] = {"latency_ms": latency[name]}
@@ -117,7 +119,7 @@ def _costs(
             continue
         costs[name] |= {
             "parameters": count_parameters(network),
-            "macs": count_macs(network, frames.macs_shape),
+            "macs": count_macs(network, shapes.macs),
             "bytes": saved_bytes(folders[name]),
             "zip_bytes": zipped_bytes(folders[name] / WEIGHTS),
         }

@@ -8,13 +8,12 @@ from torch import nn
 from tqdm import tqdm
 
 from stages import artifacts
+from stages.device import device_for
 from stages.errors import UserError, run_stage
-from stages.masked import masked_quality
 from stages.networks.saved import load_network
 from stages.settings import SCORES, Settings, load_settings
-from stages.tasks.choose import task_of
-from stages.tasks.task import Task
-from stages.training.device import device_for
+from stages.sparse_training import masked_quality
+from stages.tasks.task import Task, task_of
 from stages.training.gradients import loss_gradients
 from stages.weights.order import Order, order_of, size
 from stages.weights.prunable import prunable

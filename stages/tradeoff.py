@@ -8,14 +8,14 @@ from safetensors.torch import load_file
 from torch import nn
 
 from stages import artifacts
+from stages.device import device_for
 from stages.errors import UserError, run_stage
-from stages.masked import masked_quality, recover_sparse
 from stages.measuring.criterion import judge
 from stages.networks.saved import About, load_network, save_network
 from stages.settings import SCORES, Settings, load_settings
-from stages.tasks.choose import task_of
-from stages.tasks.task import Task
-from stages.training.device import device_for
+from stages.sparse_training import masked_quality, recover_sparse
+from stages.tasks.task import Task, task_of
+from stages.testing.baseline import baseline_of
 from stages.training.loop import Outcome, seed_everything
 from stages.weights.decide import Decision, as_given, at_the_knee, largest_that_keeps
 from stages.weights.layers import Layer, explain, layer_table
@@ -68,7 +68,7 @@ def _trade(settings: Settings, task: Task, curves: dict[str, Curve]) -> None:
 
 def _judge_of(settings: Settings, task: Task, curves: dict[str, Curve]) -> Judge:
     """Whether a quality keeps the criterion, against the dense network where the sweeps began."""
-    dense, baseline = next(iter(curves.values()))[0][1], task.validate_baseline()
+    dense, baseline = next(iter(curves.values()))[0][1], baseline_of(settings).validate()
     criterion = settings.of(settings.criterion)
     return lambda quality: judge(criterion, task.quality, quality, dense, baseline)
 
@@ -109,7 +109,7 @@ def _sharpen(
 
 
 def _decide(settings: Settings, task: Task, curves: dict[str, Curve], keeps: Judge) -> Decision:
-    wanted, told = settings.of(settings.tradeoff), task.quality.told
+    wanted, told = settings.of(settings.tradeoff), task.quality.text
     if wanted.rule == "largest":
         return largest_that_keeps(curves, lambda quality: keeps(quality)[0], told)
     if wanted.rule == "knee":

@@ -9,15 +9,15 @@ from pathlib import Path
 from tqdm import tqdm
 
 from stages.artifacts import SELECTED_MODEL, fresh_folder
-from stages.enlarging.enlarger import Enlarger, scale_of
-from stages.enlarging.frames import enlarge_frames
-from stages.enlarging.pictures import enlarge_picture, picture_names
-from stages.enlarging.timing import refuse_uneven
-from stages.enlarging.videos import RAW, SUFFIXES, Y4M, refuse_suffix, write_video
+from stages.device import device_for
 from stages.errors import UserError, run_stage
 from stages.networks.saved import load_network
 from stages.settings import Training
-from stages.training.device import device_for
+from stages.upscaling.enlarger import Enlarger, scale_of
+from stages.upscaling.frames import enlarge_frames
+from stages.upscaling.pictures import enlarge_picture, picture_names
+from stages.upscaling.timing import refuse_uneven
+from stages.upscaling.videos import RAW, SUFFIXES, Y4M, refuse_suffix, write_video
 from stages.video.decoding import decoded
 from stages.video.frames import BITS, Format
 from stages.video.resizing import resized_format

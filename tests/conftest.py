@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 from ruamel.yaml import YAML
+from stages.tasks.choose import task_of
 
 from stages import artifacts
 from stages.errors import UserError
 from stages.settings import Settings, load_settings
-from stages.tasks.choose import task_of
 from tests.tiny import TINY, set_dotted
 
 ROOT = Path(__file__).parents[1]

@@ -8,15 +8,15 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from stages.tasks.choose import task_of
 from torch import Tensor, nn
 
 from stages import artifacts
+from stages.codecs.bench import BehindCodecs
+from stages.datasets.pictures import read_luma, resize
 from stages.measuring.rate_distortion import deltas
 from stages.settings import load_settings
-from stages.sources.pictures import read_luma, resize
-from stages.tasks.behind_codecs import BehindCodecs
-from stages.tasks.choose import task_of
-from stages.video.codecs import frames_of
+from stages.video.encoders import frames_of
 from stages.video.frames import as_fractions, as_samples
 from stages.video.sequences import read_sequences, stream_path
 

@@ -10,16 +10,16 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from stages.tasks.choose import task_of
 from torch import Tensor, nn
 
 from stages import artifacts
+from stages.datasets.classification.reading import Prepared, describe, read_labelled
 from stages.figures.theme import save
 from stages.settings import load_settings
-from stages.sources.labelled_files import Prepared, describe, read_labelled
-from stages.sources.modulations import MODULATIONS
+from stages.sources.classification.modulations import MODULATIONS
 from stages.tasks import classification
-from stages.tasks.choose import task_of
-from stages.tasks.classification import Classification, predicted
+from stages.tasks.classification.task import Classification, predicted
 
 Make = Callable[..., Classification]
 LABELS = np.array([0, 0, 1, 1, 1, 2] * 10)

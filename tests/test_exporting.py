@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from stages.channels.masking import relative_error
 from stages.exporting.eight_bit import quantise
 from stages.exporting.onnx_file import export_onnx
-from stages.exporting.running import OnnxNetwork
+from stages.exporting.onnx_network import OnnxNetwork
 from stages.networks.residual import residual_picture, residual_signal
 
 pytestmark = pytest.mark.slow

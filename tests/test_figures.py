@@ -15,8 +15,8 @@ from PIL import Image
 from torch import nn
 
 from stages import artifacts, plot
-from stages.channels.dependencies import build_graph
-from stages.channels.graph_file import graph_to_json
+from stages.dependency.build import build_graph
+from stages.dependency.graph_file import graph_to_json
 from stages.figures import report
 from stages.figures.channels import channels_figure
 from stages.figures.crops import MOST, crops_figure

@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
+from stages.datasets.classification.reading import describe, read_labelled, write_labelled
+from stages.datasets.classification.samples import Labelled, split_labelled
 from stages.settings import ClassificationBatches, Pictures
-from stages.sources.arrays import array_files
-from stages.sources.classes import class_folders
-from stages.sources.digits import digits
-from stages.sources.labelled import Labelled, split_labelled
-from stages.sources.labelled_files import describe, read_labelled, write_labelled
-from stages.tasks.labelled_samples import LabelledSamples, varied
+from stages.sources.classification.arrays import array_files
+from stages.sources.classification.class_folders import class_folders
+from stages.sources.classification.digits import digits
+from stages.tasks.classification.samples import LabelledSamples, varied
 
 PLAIN = Pictures(side=None, channels=1)
 

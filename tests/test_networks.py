@@ -12,11 +12,11 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from stages.channels.dependencies import build_graph
 from stages.channels.removal import remove_channels
+from stages.dependency.build import build_graph
 from stages.networks.build import build_network
 from stages.networks.saved import About, load_network, save_network
-from stages.networks.starting import load_weights
+from stages.training.initial_weights import load_weights
 
 SMALL: dict[str, dict[str, Any]] = {"drln": {"width": 4, "modules": 1}, "espcn": {"width": 6}}
 

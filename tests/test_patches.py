@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from stages.datasets.upsampling.samples import Picture
 from stages.settings import UpsamplingBatches
-from stages.sources.pictures import Picture
-from stages.tasks.patches import PatchSamples, cut, detail, vary
+from stages.tasks.upsampling.samples import PatchSamples, cut, detail, vary
 
 SEED = (1, "phase")
 

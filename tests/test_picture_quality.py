@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from stages.tasks.picture_quality import psnr_db, ssim
+from stages.tasks.upsampling.quality import psnr_db, ssim
 
 Pair = tuple[np.ndarray, np.ndarray]
 

@@ -5,8 +5,13 @@ import pytest
 from numpy.random import default_rng
 
 from stages.settings import Radio
-from stages.sources.modulations import MODULATIONS, psk, qam, root_raised_cosine
-from stages.sources.radio import add_noise, radio_signals, spectrograms, through_channel
+from stages.sources.classification.modulations import MODULATIONS, psk, qam, root_raised_cosine
+from stages.sources.classification.radio import (
+    add_noise,
+    radio_signals,
+    spectrograms,
+    through_channel,
+)
 
 SPS = 4
 

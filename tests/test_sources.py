@@ -10,14 +10,15 @@ import pytest
 import skimage.data
 import tifffile
 from PIL import Image
-
-from stages.settings import Settings
-from stages.sources.folder import folder_pictures, split_names
-from stages.sources.pairs import as_pair
-from stages.sources.photographs import photographs
-from stages.sources.pictures import Picture, on_grid, read_luma, write_luma
-from stages.sources.prepared import read_pairs, write_pairs
 from stages.tasks.choose import task_of
+
+from stages.datasets.pictures import on_grid, read_luma, write_luma
+from stages.datasets.upsampling.reading import read_pairs, write_pairs
+from stages.datasets.upsampling.samples import Picture
+from stages.settings import Settings
+from stages.sources.upsampling.folder import folder_pictures, split_names
+from stages.sources.upsampling.pairs import as_pair
+from stages.sources.upsampling.photographs import photographs
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 WEIGHTS = {"red": 0.299, "green": 0.587, "blue": 0.114}

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from stages.networks.lenet import LeNetSmall
 from stages.networks.residual import residual_signal
-from stages.networks.starting import TORCHVISION, load_weights
 from stages.networks.zoo import torchvision_classifier
+from stages.training.initial_weights import TORCHVISION, load_weights
 
 State = Mapping[str, Tensor]
 Write = Callable[[State], Path]

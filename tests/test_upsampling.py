@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from stages import artifacts
+from stages.datasets.upsampling.reading import read_pairs
 from stages.networks.build import build_network
 from stages.settings import Settings
-from stages.sources.prepared import read_pairs
-from stages.tasks.picture_quality import psnr_db
-from stages.tasks.upsampling import Upsampling
+from stages.tasks.upsampling.quality import psnr_db
+from stages.tasks.upsampling.task import Upsampling
 
 
 @pytest.fixture

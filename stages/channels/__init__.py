@@ -1,1 +1,1 @@
-"""Structured pruning: which channels must go together, which matter least, and their removal."""
+"""Channels out of a network, by its dependency graph: importance, budget, removal, masking."""

@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-from stages.channels.graph import Graph, Group, Indices
 from stages.channels.importance import Importance
 from stages.channels.removal import Shapes
+from stages.dependency.graph import Graph, Group, Indices
 from stages.errors import UserError
 
 

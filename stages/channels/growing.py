@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stages.channels.graph import Graph, Removed
 from stages.channels.importance import Importance, unit_norms
+from stages.dependency.graph import Graph, Removed
 
 
 def growing_share(iteration: int, grow: int) -> float:

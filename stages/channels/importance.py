@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from stages.channels.graph import Graph, Group
+from stages.dependency.graph import Graph, Group
 
 Importance = dict[str, NDArray[np.float64]]  # a value a unit, by group name
 Kind = Literal["norm2", "mean", "taylor"]

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from stages.channels.graph import READS, Graph, Lost, Removed, kept_of, losses
 from stages.channels.removal import remove_channels
-from stages.channels.running import tensors_of
+from stages.dependency.graph import READS, Graph, Removed, removed_indices
+from stages.dependency.tracing import tensors_of
+from stages.networks.reshape import RemovedIndices, kept_of
 
 TOLERANCE = 1e-5  # relative, float32
 
@@ -32,7 +33,7 @@ def masking_error(network: nn.Module, example: Tensor, graph: Graph, removed: Re
     mask_channels(masked, graph, removed)
     with torch.no_grad():
         given = tensors_of(pruned(example))
-        with kept_statistics(masked, losses(graph, removed)):
+        with kept_statistics(masked, removed_indices(graph, removed)):
             wanted = tensors_of(masked(example))
     pairs = list(zip(given, wanted, strict=True))
     for one, other in pairs:
@@ -75,7 +76,7 @@ def relative_error(one: Tensor, other: Tensor) -> float:
 class kept_statistics(TorchFunctionMode):  # noqa: N801 (used as a function)
     """Inside of it, normalisation over channels takes the statistics of the kept ones only."""
 
-    def __init__(self, network: nn.Module, lost: Lost):
+    def __init__(self, network: nn.Module, lost: RemovedIndices):
         super().__init__()
         self.kept: dict[int, dict[int, Tensor]] = {
             id(tensor): {

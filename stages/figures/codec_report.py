@@ -1,8 +1,8 @@
 """What the report says of filters behind real codecs, beside what the standard says of its own."""
 
 from stages.figures.codecs import plain
+from stages.figures.drawing import Rows, Table
 from stages.measuring.rate_distortion import DELTAS, MEAN, mean_rate, mean_rates
-from stages.tasks.task import Rows, Table
 
 COLUMNS = (("hevc", "low_delay"), ("vvc", "low_delay"), ("hevc", "random_access"),
            ("vvc", "random_access"))  # fmt: skip

@@ -7,15 +7,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from stages.figures.crops import crops_figure
+from stages.figures.drawing import Drawing, Drawings, Rows
 from stages.figures.theme import BASELINE, DENSE, PRUNED, SPARSE
 from stages.measuring.rate_distortion import curves, mean_rates
-from stages.tasks.task import Drawing, Rows
 
 COLOURS = {"bicubic": BASELINE, "lanczos": SPARSE, "dense": DENSE, "pruned": PRUNED}
 SHOWN = ("bicubic", "dense", "pruned", "original")
 
 
-def codec_drawings(points: Rows, deltas: Rows, crops: Path) -> dict[str, Drawing]:
+def codec_drawings(points: Rows, deltas: Rows, crops: Path) -> Drawings:
     """All figures, of a row a stream and filter, a row a delta, and crops of decoded frames."""
     codecs = list(dict.fromkeys(str(row["codec"]) for row in points))
     drawings = {

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from stages.figures import report
 from stages.figures.codec_report import DIFFERENCES, codec_lead, delta_table, standard_table
-from stages.figures.sections import Drawings, Results
+from stages.figures.drawing import Drawings, Rows, Table
+from stages.figures.sections import Results
 from stages.settings import DENSE
-from stages.tasks.task import Rows, Table
 
 
 def contents_of(results: Results, sections: Mapping[str, Drawings], folder: Path) -> list[str]:
@@ -22,29 +22,32 @@ def contents_of(results: Results, sections: Mapping[str, Drawings], folder: Path
 
 def _leads(results: Results) -> list[str]:
     """What opens the report: channels, then single weights."""
-    summary, decision, task = results.summary, results.decision, results.task
-    told = report.lead(summary, task.quality, task.baseline_name)
+    summary, decision = results.summary, results.decision
+    measures, quality = results.measures, results.measures.quality
+    told = report.lead(summary, quality, measures.baseline)
     leads = [report.paragraph(told, "lead" if summary["selected"] != DENSE else "lead failed")]
     if decision["decided"]:
-        told = report.sparse_lead(decision, summary, task.quality)
+        told = report.sparse_lead(decision, summary, quality)
         kind = "lead" if decision["keeps_criterion"] else "lead failed"
         leads.append(report.paragraph(told, kind))
     return leads
 
 
 def _tables(results: Results) -> list[str]:
-    summary, task = results.summary, results.task
-    first = [task.baseline_name, DENSE, "pruned", "sparse", "sparse_8bit"]
+    summary, measures = results.summary, results.measures
+    first = [measures.baseline, DENSE, "pruned", "sparse", "sparse_8bit"]
     names = [n for n in dict.fromkeys(first + sorted(summary)) if isinstance(summary.get(n), dict)]
     tables: dict[str, Table] = {
-        "Models on the test part": report.models_table(summary, task.quality, task.metrics, names),
-        **task.tables(results.rows),
+        "Models on the test part": report.models_table(
+            summary, measures.quality, measures.metrics, names
+        ),
+        **results.own.tables(results.rows),
         "Steps of channel pruning, on validation": report.steps_table(results.records),
     }
     parts = [report.heading(title) + report.table(*content) for title, content in tables.items()]
     if results.decision["decided"]:
         parts.append(report.heading("What a zero is worth"))
-        parts.append(report.paragraph(report.zeros_text(summary, task.quality)))
+        parts.append(report.paragraph(report.zeros_text(summary, measures.quality)))
     return parts
 
 

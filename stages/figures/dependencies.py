@@ -10,7 +10,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from stages.channels.graph import layer_of
+from stages.dependency.graph import layer_of
 
 ROLES = {"makes": "#1b7f5c", "reads": "#7fb3d5", "follows": "#c77d0a", "frozen": "#b0b0b0"}
 

@@ -6,7 +6,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from stages.tasks.task import Quality, Table
+from stages.figures.drawing import Table
+from stages.tasks.quality import Quality
 
 STYLE = """
 body{font:16px/1.55 system-ui,sans-serif;color:#1f2733;max-width:60rem;margin:2rem auto;
@@ -25,7 +26,7 @@ def lead(summary: Mapping[str, Any], quality: Quality, baseline: str) -> str:
     """The paragraph that opens the report: what was removed, at what cost, and the criterion."""
     dense, pruned, name = summary["dense"], summary["pruned"], quality.name
     costs = (
-        f"On the test part its {quality.label} is {quality.told(pruned[name])}, against "
+        f"On the test part its {quality.label} is {quality.text(pruned[name])}, against "
         f"{quality.number(dense[name])} for the dense model and "
         f"{quality.number(summary[baseline][name])} for {baseline}; "
         f"it needs {pruned['macs'] / dense['macs']:.2f} of the dense model's multiply-accumulates "
@@ -34,7 +35,7 @@ def lead(summary: Mapping[str, Any], quality: Quality, baseline: str) -> str:
     if summary["selected"] == "dense":
         return f"The criterion did not hold: {summary['reason']}; dense was selected. {costs}"
     lost = summary[f"lost_{name}"]
-    cost = f"{quality.told(abs(lost))} of {quality.label} on the test part"
+    cost = f"{quality.text(abs(lost))} of {quality.label} on the test part"
     return (
         f"The model of {summary['selected']} was selected: {summary['share_removed']:.3f} of the "
         f"parameters are gone ({dense['parameters']:,} to {pruned['parameters']:,}), which "
@@ -55,13 +56,13 @@ def sparse_lead(decision: Mapping[str, Any], summary: Mapping[str, Any], quality
         told += f" Refused: {refused}."
     if decision["quality_recovered"] is not None:
         told += (
-            f" Recovery brought {quality.told(decision['quality'])} to "
-            f"{quality.told(decision['quality_recovered'])} on validation."
+            f" Recovery brought {quality.text(decision['quality'])} to "
+            f"{quality.text(decision['quality_recovered'])} on validation."
         )
     kept = "held" if decision["keeps_criterion"] else "did not hold"
     told += (
         f" The criterion {kept}: {decision['verdict']}. On the test part its {quality.label} is "
-        f"{quality.told(summary['sparse'][quality.name])}, against "
+        f"{quality.text(summary['sparse'][quality.name])}, against "
         f"{quality.number(summary['dense'][quality.name])} for the dense model."
     )
     return told
@@ -80,7 +81,7 @@ def zeros_text(summary: Mapping[str, Any], quality: Quality) -> str:
         small = summary["sparse_8bit"]
         told += (
             f"In 8 bits the sparse network takes {small['zip_bytes']:,} bytes after compression, "
-            f"with a {quality.label} of {quality.told(small[quality.name])} on the test part "
+            f"with a {quality.label} of {quality.text(small[quality.name])} on the test part "
             f"instead of {quality.number(sparse[quality.name])} (its time is ONNX "
             "Runtime's, the others' PyTorch's: do not compare them). "
         )

@@ -9,21 +9,22 @@ from stages.figures.channels import channels_figure
 from stages.figures.codecs import codec_drawings
 from stages.figures.curves import curves_figure, curves_from
 from stages.figures.dependencies import dependency_figure
+from stages.figures.drawing import Drawing, Drawings, Rows
 from stages.figures.quality import quality_figure
+from stages.figures.task_figures import TaskFigures
 from stages.figures.weights import layers_figure, sweep_figure
-from stages.tasks.task import Drawing, Rows, Task
-
-Drawings = dict[str, Drawing]  # by file name
+from stages.tasks.quality import Measures
 
 
 @dataclass(frozen=True)
 class Results:
     """What earlier stages measured; `limit` is the worst quality that keeps the criterion."""
 
-    task: Task
+    measures: Measures
+    own: TaskFigures  # of the task in use
     records: Mapping[str, Mapping[str, Any]]  # by step
     histories: Sequence[tuple[str, str, Rows]]  # of all phases with kind and step, in their order
-    rows: Rows  # a model and test item each
+    rows: Rows  # a model and a test item each
     summary: Mapping[str, Any]
     decision: Mapping[str, Any]
     limit: float
@@ -39,18 +40,19 @@ def drawings_of(results: Results, examples: Path, crops: Path) -> dict[str, Draw
     return {
         "Channels removed": _channel_drawings(results),
         "Single weights removed": _weight_drawings(results),
-        "Models on the test part": results.task.draw(results.rows, examples),
+        "Models on the test part": results.own.drawings(results.rows, examples),
         "Behind real codecs": _codec_drawings(results, crops),
     }
 
 
 def _channel_drawings(results: Results) -> Drawings:
-    task, records, rows = results.task, results.records, results.channels
+    measures, records, rows = results.measures, results.records, results.channels
     numbers = [[int(row[column]) for row in rows] for column in ("channels", "kept")]
-    curves, axis = curves_from(results.histories, task.quality.name), task.quality.axis
+    quality = measures.quality
+    curves, axis = curves_from(results.histories, quality.name), quality.axis
     return {
         "quality": Drawing(
-            quality_figure(records, axis, results.limit, task.baseline_name),
+            quality_figure(records, axis, results.limit, measures.baseline),
             "Quality on validation against parameters left, before and after recovery.",
         ),
         "channels": Drawing(
@@ -68,7 +70,7 @@ def _channel_drawings(results: Results) -> Drawings:
 
 
 def _weight_drawings(results: Results) -> Drawings:
-    decision, axis = results.decision, results.task.quality.axis
+    decision, axis = results.decision, results.measures.quality.axis
     if not decision["decided"]:
         return {}
     sweeps = {

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from stages.device import device_of
 from stages.networks.saved import WEIGHTS
-from stages.training.device import device_of
 
 
 def count_parameters(network: nn.Module) -> int:

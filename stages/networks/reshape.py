@@ -1,12 +1,18 @@
-"""Giving layers tensors of other shapes; their attributes follow from the shapes."""
+"""Giving layers tensors of other shapes, or shorter ones; attributes follow from the shapes."""
 
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from stages.errors import UserError
+
+Indices = NDArray[np.int64]
+RemovedIndices = Mapping[str, Mapping[int, Indices]]  # by tensor and axis, in rising order
 
 
 def replace_tensors(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
@@ -36,6 +42,39 @@ def replace_tensors(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
             )
     for module in network.modules():
         _reshape_module(module, replaced)
+
+
+def kept_of(length: int, gone: Indices) -> Indices:
+    """The indices of an axis that are left."""
+    left = np.ones(length, np.bool_)
+    left[gone] = False
+    return np.flatnonzero(left)
+
+
+def remove_indices(network: nn.Module, removed: RemovedIndices) -> None:
+    """Take indices of tensors' axes out of `network`, in place."""
+    names = _first_names(network)
+    state = network.state_dict()
+    sliced = {}
+    for name, tensor in state.items():
+        for axis, gone in removed.get(names.get(name, name), {}).items():
+            left = kept_of(tensor.shape[axis], gone)
+            tensor = tensor.index_select(axis, torch.from_numpy(left).to(tensor.device))
+        sliced[name] = tensor
+    replace_tensors(network, sliced)
+
+
+def _first_names(network: nn.Module) -> dict[str, str]:
+    """The name under which the graph knows each tensor: its first, where it is shared."""
+    first: dict[int, str] = {}
+    names = {}
+    tensors = [
+        *network.named_parameters(remove_duplicate=False),
+        *network.named_buffers(remove_duplicate=False),
+    ]
+    for name, tensor in tensors:
+        names[name] = first.setdefault(id(tensor), name)
+    return names
 
 
 def _tensors_with_owners(network: nn.Module) -> Iterator[tuple[str, tuple[nn.Module, str]]]:

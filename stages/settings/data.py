@@ -36,7 +36,7 @@ class Parts(Section):
 class RawVideo(Section):
     """What a `.yuv` file does not say: height and width, bits a sample (4:2:0), frames a second."""
 
-    size: tuple[Even, Even]
+    frame: tuple[Even, Even]
     bits: Literal[8, 10]
     rate: Positive
 
@@ -131,7 +131,7 @@ class Data(ByTask):
 class UpsamplingBatches(Section):
     """How training patches are cut, chosen and varied; `patch` in low-resolution pixels."""
 
-    size: Count
+    batch: Count
     patch: Annotated[int, Field(ge=4)]
     choose: Literal["random", "detail"]
     rotate: bool
@@ -142,7 +142,7 @@ class UpsamplingBatches(Section):
 class ClassificationBatches(Section):
     """How samples are varied: moved by up to `shift` positions, mirrored, with added noise."""
 
-    size: Count
+    batch: Count
     shift: AnyCount
     mirror: bool
     noise: Annotated[float, Field(ge=0, le=1)]

@@ -11,7 +11,7 @@ DENSE = "dense"  # the name of the model that the first step starts from
 # What else is in models/, so no step can be called so.
 RESERVED = {
     "pruned", "sparsified", "unrecovered", "controls", "schedule", "verdicts", "orders", "sparse",
-    "quantised",
+    "quantised", "own", "initial",
 }  # fmt: skip
 
 
@@ -80,15 +80,15 @@ class Pruning(Section):
 class Criterion(Section):
     """How much of the dense model's quality a pruned model must keep.
 
-    `loss`: at most `limit` below it, in the unit of quality. `share`: at least `limit` of it.
+    `drop`: at most `limit` below it, in the unit of quality. `share`: at least `limit` of it.
     `gain`: at least `limit` of what the dense model gains over the baseline.
     """
 
-    rule: Literal["loss", "share", "gain"]
+    rule: Literal["drop", "share", "gain"]
     limit: NotNegative
 
     @model_validator(mode="after")
     def _shares_ask_for_something(self) -> Self:
-        if self.rule != "loss" and self.limit == 0:
+        if self.rule != "drop" and self.limit == 0:
             raise ValueError(f"limit: a {self.rule} of 0 asks for nothing")
         return self

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from stages.errors import UserError
-from stages.settings.whole import Settings
+from stages.settings.everything import Settings
 
 PARAMS = Path("params.yaml")
 

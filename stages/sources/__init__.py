@@ -1,1 +1,1 @@
-"""Where data come from, and how they are made into pairs of low and high resolution."""
+"""Where data come from. Imported by `prepare` alone: what it makes is in `datasets/`."""

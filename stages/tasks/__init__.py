@@ -1,1 +1,1 @@
-"""What a task is: its data, loss, quality and baseline. Stages never ask which task it is."""
+"""What a task trains on and is judged by: samples, loss, quality. Stages never ask which it is."""

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from stages.device import device_for
 from stages.settings import Training
 from stages.tasks.task import Task
-from stages.training.device import device_for
 
 BATCHES = 10
 

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from stages.device import device_for
 from stages.errors import UserError
 from stages.settings import Training
 from stages.tasks.task import Task
-from stages.training.device import device_for
 
 Row = dict[str, int | float | str]
 Hook = Callable[[int, float], None]  # of the iteration, from 0, and its learning rate

@@ -1,1 +1,1 @@
-"""Video: frames, files, codecs, and sequences made of pictures."""
+"""Video: frames, files, ffmpeg, decoding, encoding, test sequences on disk."""

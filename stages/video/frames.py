@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.datasets.pictures import Luma
 from stages.errors import UserError
-from stages.sources.pictures import Luma
 
 Plane = NDArray[np.uint16]
 Frame = tuple[Plane, Plane, Plane]  # Y (H, W), U and V (H/2, W/2)

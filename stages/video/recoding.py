@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from stages.video.codecs import CODECS, encode, frames_of
+from stages.video.encoders import CODECS, encode, frames_of
 from stages.video.frames import Format, Frame, in_bits
 from stages.video.y4m import save_y4m
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from stages.datasets.pictures import resize
 from stages.errors import UserError
-from stages.sources.pictures import resize
 from stages.video.frames import Format, Frame, Plane, as_fractions, as_samples
 
 SMALLEST = 64  # side of a low-resolution frame: encoders and VMAF fail on smaller ones

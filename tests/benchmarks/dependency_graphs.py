@@ -21,10 +21,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stages.channels.dependencies import build_graph
-from stages.channels.graph import Graph, Removed
 from stages.channels.masking import masking_error
 from stages.channels.removal import remove_channels
+from stages.dependency.build import build_graph
+from stages.dependency.graph import Graph, Removed
 from stages.measuring.cost import count_parameters
 from tests.benchmarks.networks import FAMILIES, example_for, make, tables
 from tests.benchmarks.torch_pruning_graph import prune_half, reference_groups

@@ -13,11 +13,11 @@ import warnings
 import torch
 from torch import Tensor, nn
 
-from stages.channels.dependencies import build_graph
-from stages.channels.graph import Graph, Removed, losses
 from stages.channels.masking import kept_statistics, mask_channels, masking_error, relative_error
 from stages.channels.removal import remove_channels
-from stages.channels.running import tensors_of
+from stages.dependency.build import build_graph
+from stages.dependency.graph import Graph, Removed, removed_indices
+from stages.dependency.tracing import tensors_of
 from stages.measuring.cost import count_parameters
 from tests.benchmarks.networks import FAMILIES, example_for, make, tables
 from tests.channels.cases import some_units
@@ -33,7 +33,7 @@ def control(network: nn.Module, example: Tensor, graph: Graph, removed: Removed)
     small, masked = copy.deepcopy(network), copy.deepcopy(network)
     remove_channels(small, graph, removed)
     mask_channels(masked, graph, others)
-    with torch.no_grad(), kept_statistics(masked, losses(graph, others)):
+    with torch.no_grad(), kept_statistics(masked, removed_indices(graph, others)):
         pairs = zip(tensors_of(small(example)), tensors_of(masked(example)), strict=True)
         return max(relative_error(one, other) for one, other in pairs)
 

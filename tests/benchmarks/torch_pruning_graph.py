@@ -7,9 +7,9 @@ import torch
 import torch_pruning
 from torch import Tensor, nn
 
-from stages.channels.graph import Lost
 from stages.channels.masking import kept_statistics, relative_error
-from stages.channels.running import tensors_of
+from stages.dependency.tracing import tensors_of
+from stages.networks.reshape import RemovedIndices
 
 
 def reference_groups(network: nn.Module, example: Tensor) -> tuple[int, int]:
@@ -58,7 +58,7 @@ def _numbered(network: nn.Module) -> nn.Module:
     return twin
 
 
-def _lost(whole: nn.Module, twin: nn.Module) -> Lost:
+def _lost(whole: nn.Module, twin: nn.Module) -> RemovedIndices:
     """Indices of every axis of every parameter that the twin has no more."""
     left, lost = dict(twin.named_parameters()), {}
     for name, tensor in whole.named_parameters():

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torch.nn.functional import normalize, pad, pixel_shuffle, relu, unfold
 
-from stages.channels.dependencies import build_graph
-from stages.channels.graph import Graph, Removed
+from stages.dependency.build import build_graph
+from stages.dependency.graph import Graph, Removed
 from stages.networks.drln import DRLN
 from stages.networks.espcn import ESPCN
 from tests.channels import networks_under_test as nets

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
-from stages.channels.contraction import COMPUTED
-from stages.channels.dependencies import build_graph
-from stages.channels.graph import Graph
+from stages.dependency.build import build_graph
+from stages.dependency.graph import Graph
+from stages.dependency.rules.contraction import COMPUTED
 from stages.networks.drln import DRLN
 from tests.channels import own_networks as own
 from tests.channels import own_places as places

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from stages.channels.budget import Limits, budget_for, choose_units, is_protected
-from stages.channels.graph import FOLLOWS, MAKES, Graph, Group, Removed, Slice, losses
 from stages.channels.importance import Importance, unit_importance
 from stages.channels.removal import Shapes, count_after, parameter_shapes, remove_channels
 from stages.channels.schedule import step_targets
+from stages.dependency.graph import FOLLOWS, MAKES, Graph, Group, Removed, Slice, removed_indices
 from stages.errors import UserError
 from tests.channels.cases import network_of, prepared, units_of
 
@@ -23,7 +23,7 @@ def subject(name: str) -> tuple[Graph, Importance, Shapes]:
 
 
 def count(graph: Graph, shapes: Shapes, removed: Removed) -> int:
-    return count_after(shapes, losses(graph, removed))
+    return count_after(shapes, removed_indices(graph, removed))
 
 
 def at_least(graph: Graph, shapes: Shapes, minimum: int = 1) -> int:

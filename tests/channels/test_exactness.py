@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stages.channels.graph import Removed, combine, losses
 from stages.channels.masking import kept_statistics, mask_channels, relative_error
 from stages.channels.removal import count_after, parameter_shapes, remove_channels
+from stages.dependency.graph import Removed, combine, removed_indices
 from tests.channels.cases import CASES, PRUNABLE, network_of, prepared, some_units
 
 EXACT, WRONG = 1e-5, 1e-3
@@ -24,7 +24,7 @@ def output_masked(name: str, removed: Removed, inputs: Tensor, only_made: bool =
     network = network_of(name)
     graph = prepared(name)[1]
     mask_channels(network, graph, removed, only_made)
-    with torch.no_grad(), kept_statistics(network, losses(graph, removed)):
+    with torch.no_grad(), kept_statistics(network, removed_indices(graph, removed)):
         return network(inputs)
 
 
@@ -74,7 +74,7 @@ def test_predicted_count_is_the_count(name: str, share: float) -> None:
     network, graph = network_of(name), prepared(name)[1]
     removed = some_units(graph, share)
     before = sum(p.numel() for p in network.parameters())
-    predicted = count_after(parameter_shapes(network), losses(graph, removed))
+    predicted = count_after(parameter_shapes(network), removed_indices(graph, removed))
     remove_channels(network, graph, removed)
     assert sum(p.numel() for p in network.parameters()) == predicted < before
 

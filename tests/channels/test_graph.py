@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stages.channels.dependencies import build_graph
-from stages.channels.graph import Graph
-from stages.channels.graph_file import graph_from_json, graph_to_json
 from stages.channels.removal import remove_channels
+from stages.dependency.build import build_graph
+from stages.dependency.graph import Graph
+from stages.dependency.graph_file import graph_from_json, graph_to_json
 from tests.channels.cases import CASES, PRUNABLE, network_of, prepared, some_units
 from tests.channels.networks_under_test import between, conv, lively
 

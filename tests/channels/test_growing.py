@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stages.channels.graph import Graph, Removed
 from stages.channels.growing import (
     GrowingPenalty,
     growing_share,
@@ -16,6 +15,7 @@ from stages.channels.growing import (
     selected_ceilings,
 )
 from stages.channels.importance import Importance, unit_importance, unit_norms
+from stages.dependency.graph import Graph, Removed
 from tests.channels.cases import network_of, prepared, some_units, units_of
 
 NAMES = ["drln w4 m1 s2", "batch norm", "prelu", "depthwise x2", "flatten", "shared", "twice"]

@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stages.channels.dependencies import build_graph
-from stages.channels.graph import Removed, losses
 from stages.channels.masking import mask_channels, masking_error, relative_error
 from stages.channels.removal import count_after, parameter_shapes, remove_channels
-from stages.channels.running import tensors_of
+from stages.dependency.build import build_graph
+from stages.dependency.graph import Removed, removed_indices
+from stages.dependency.tracing import tensors_of
 from stages.networks.reshape import replace_tensors
 from tests.channels.cases import some_units
 from tests.channels.networks_under_test import Apply, between, conv, lively
@@ -79,7 +79,7 @@ def test_what_is_left_has_the_predicted_size_and_comes_back_bit_for_bit(
 ) -> None:
     whole, _, graph = built(name)
     removed = some_units(graph, share)
-    predicted = count_after(parameter_shapes(whole), losses(graph, removed))
+    predicted = count_after(parameter_shapes(whole), removed_indices(graph, removed))
     network, anew = pruned(name, removed), OWN[name].make().eval()
     assert sum(p.numel() for p in network.parameters()) == predicted
     replace_tensors(anew, network.state_dict())

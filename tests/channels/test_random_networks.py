@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from stages.channels.dependencies import build_graph
-from stages.channels.graph import READS, Graph, Slice, losses
-from stages.channels.graph_file import graph_to_json
 from stages.channels.masking import TOLERANCE, masking_error
-from stages.channels.probe import BREAKS, MOVES
 from stages.channels.removal import count_after, parameter_shapes, remove_channels
+from stages.dependency.build import build_graph
+from stages.dependency.graph import READS, Graph, Slice, removed_indices
+from stages.dependency.graph_file import graph_to_json
+from stages.dependency.trials import BREAKS, MOVES
 from tests.channels.cases import some_units
 from tests.channels.networks_under_test import conv, gate_of, lively
 from tests.channels.random_networks import SHAPE, Composed, compose
@@ -63,7 +63,7 @@ def check_exactness(network: nn.Module, share: float, keep: int, seed: int) -> N
     assert graph_to_json(build_graph(copy.deepcopy(network), SHAPE)) == graph_to_json(graph)
     removed = some_units(graph, share, seed, keep)
     assert masking_error(network, noise(seed), graph, removed) < TOLERANCE
-    foretold = count_after(parameter_shapes(network), losses(graph, removed))
+    foretold = count_after(parameter_shapes(network), removed_indices(graph, removed))
     pruned = copy.deepcopy(network)
     remove_channels(pruned, graph, removed)
     assert sum(p.numel() for p in pruned.parameters()) == foretold

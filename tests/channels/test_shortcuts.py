@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from stages.channels.shortcuts import SHORTCUTS, result_of
+from stages.dependency.shortcuts import SHORTCUTS, result_of
 
 aten = torch.ops.aten
 

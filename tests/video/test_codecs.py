@@ -9,15 +9,18 @@ import cv2
 import numpy as np
 import pytest
 
+from stages.codecs.vmaf import vmaf
+from stages.datasets.pictures import on_grid
+from stages.datasets.upsampling.samples import CLEAN, Picture
 from stages.errors import UserError
 from stages.settings import Coded
 from stages.settings.codec import Codec, Mode, Presets
-from stages.sources.pictures import CLEAN, Picture, on_grid
+from stages.sources.upsampling.motion import pan_and_zoom
+from stages.sources.upsampling.stills import coded_stills
 from stages.video import codecs, sequences
-from stages.video.codecs import CODECS, encode, encoder_options, frames_of, rate_kbps
+from stages.video.encoders import CODECS, encode, encoder_options, frames_of, rate_kbps
 from stages.video.ffmpeg import executable, run
 from stages.video.frames import as_fractions
-from stages.video.motion import pan_and_zoom
 from stages.video.recoding import recoded, write_for
 from stages.video.sequences import (
     VideoSequence,
@@ -26,8 +29,6 @@ from stages.video.sequences import (
     whole_stream,
     write_sequences,
 )
-from stages.video.stills import coded_stills
-from stages.video.vmaf import vmaf
 from tests.video.scenes import form, moving, same, saved
 
 MODES = get_args(Mode)

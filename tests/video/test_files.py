@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stages.datasets.upsampling.samples import CLEAN
 from stages.settings import Settings
 from stages.settings.data import RawVideo, Video
-from stages.sources.pictures import CLEAN
+from stages.sources.upsampling.videos import opened, video_files, video_pairs
 from stages.video import decoding
 from stages.video.decoding import decoded
 from stages.video.ffmpeg import run
-from stages.video.files import opened, video_files, video_pairs
 from stages.video.frames import as_fractions, as_samples, from_bytes, in_bits, to_bytes
 from stages.video.resizing import cut_to, resized_format, shrunk, whole_multiples
 from stages.video.y4m import read_raw, read_y4m, write_y4m

@@ -1,0 +1,1 @@
+"""The prepared data on disk: what `prepare` writes and every other stage reads."""

@@ -1,0 +1,1 @@
+"""Pairs of pictures at low and high resolution."""

@@ -1,0 +1,40 @@
+"""Writing pairs of pictures, as `reading` finds them, and a description."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from stages.artifacts import DESCRIPTION, write_json
+from stages.datasets.pictures import write_luma
+from stages.datasets.upsampling.samples import Picture
+from stages.errors import UserError
+
+
+def write_pairs(
+    folder: Path, parts: Mapping[str, Iterable[Picture]], about: Mapping[str, Any]
+) -> dict[str, int]:
+    """Write `PART/high/NAME.png` once, `PART/low/CODING/NAME.png`, and what they are.
+
+    Returns how many pairs each part has. Pictures are taken one by one.
+
+    Raises:
+        UserError: if two pairs of a part would get the same name.
+    """
+    told: dict[str, dict[str, Any]] = {}
+    for part, pictures in parts.items():
+        told[part] = {}
+        for picture in pictures:
+            _write(folder / part, picture, told[part])
+    write_json(folder / DESCRIPTION, {"schema": 2, **about, "parts": told})
+    return {part: sum(len(one["bits"]) for one in pairs.values()) for part, pairs in told.items()}
+
+
+def _write(folder: Path, picture: Picture, told: dict[str, Any]) -> None:
+    assert picture.low is not None
+    if picture.name not in told:
+        write_luma(folder / "high" / f"{picture.name}.png", picture.high, picture.bits)
+        told[picture.name] = {"size": list(picture.high.shape), "bits": {}}
+    if picture.coding in told[picture.name]["bits"]:
+        raise UserError(f"several pictures of {folder.name} are called {picture.name}: rename one")
+    told[picture.name]["bits"][picture.coding] = picture.bits
+    write_luma(folder / "low" / picture.coding / f"{picture.name}.png", picture.low, picture.bits)

@@ -1,0 +1,95 @@
+"""Rules for operators that add places, or pick some: padding and indexing."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from stages.dependency.flow import Facets, Flow
+from stages.dependency.labels import NONE, compact, core, filled, varying
+from stages.dependency.rules.layout import narrowed
+from stages.dependency.rules.registry import rule, tensors_in, without_rule
+
+PADS = ("constant_pad_nd", "reflection_pad1d", "reflection_pad2d", "reflection_pad3d",
+        "replication_pad1d", "replication_pad2d", "replication_pad3d")  # fmt: skip
+
+
+@rule("as_strided")
+def restrided(
+    flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
+) -> list[Facets]:
+    """Nothing moves where only axes of length one get other strides, as pooling does."""
+    facets, given = flow.facets(args[0]), args[0]
+    steps = torch.empty(output.shape, device="meta").stride()
+    long = [axis for axis, length in enumerate(output.shape) if length > 1]
+    if facets[0].shape == output.shape and all(
+        given.stride(axis) == output.stride(axis) == steps[axis] for axis in long
+    ):
+        return [facets]
+    return without_rule(flow, operator, args, kwargs, output)
+
+
+@rule(*PADS)
+def padding(
+    flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
+) -> list[Facets]:
+    """Padding along positions changes no label; zeros beside channels have none."""
+    if len(flow.facets(args[0])) > 1:
+        return without_rule(flow, operator, args, kwargs, output)
+    labels, widths = compact(flow.facets(args[0])[0]), list(args[1])
+    small = core(labels)
+    axes = [labels.dim() - 1 - n // 2 for n, width in enumerate(widths) if width]
+    if all(labels.stride(axis) == 0 or labels.shape[axis] == 0 for axis in axes):
+        shape = [1 if a in axes else n for a, n in enumerate(small.shape)]
+        return [[small.reshape(shape).expand(output.shape)]]
+    # What pads is zero, so labels are moved up for NONE to be zero.
+    padded = operator((labels.clamp(min=NONE) + 1).double(), *args[1:2])
+    return [[padded.round().long() - 1]]
+
+
+@rule("index", "index_select", "gather", "embedding")
+def picked(
+    flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
+) -> list[Facets]:
+    """Picking positions moves no channel; channels that are picked by number stay."""
+    for numbers in tensors_in(args[1:]):
+        flow.facets(numbers)  # notes a buffer of numbers as used
+    if operator.overloadpacket.__name__ == "embedding":
+        made = flow.facets(args[0])[-1][0]
+        flow.contract(made, None)
+        flow.freeze(flow.facets(args[0])[0], "its indices are looked up")
+        return [[made.expand(output.shape)]]
+    facets = []
+    for facet in flow.facets(args[0]):
+        if not varying(facet, facet.dim()):
+            label = int(core(facet).reshape(-1)[0]) if facet.numel() else NONE
+            facets.append(filled(output.shape, label))
+            continue
+        moved = _picked_positions(operator, args, facet, output)
+        if moved is None:
+            flow.freeze(facet, "it is picked by its number")
+            moved = filled(output.shape, NONE)
+        facets.append(moved)
+    return [facets] if facets else without_rule(flow, operator, args, kwargs, output)
+
+
+def _picked_positions(
+    operator: Any, args: Sequence[Any], labels: Tensor, output: Tensor
+) -> Tensor | None:
+    """The labels of what is picked along axes where labels do not differ; None along others."""
+    name = operator.overloadpacket.__name__
+    if name == "index":
+        axes = [axis for axis, index in enumerate(args[1]) if index is not None]
+    else:
+        axes = [args[1] % labels.dim()]
+    if set(axes) & varying(labels, labels.dim()) or name == "gather":
+        return None
+    if name == "index_select" or (len(axes) == 1 and args[1][axes[0]].dim() == 1):
+        return narrowed(core(labels), axes).expand(output.shape)
+    small = narrowed(labels, axes)
+    extra = output.dim() - (labels.dim() - len(axes))
+    if axes == list(range(axes[0], axes[0] + len(axes))):
+        shape = [*small.shape[: axes[0]], *[1] * extra, *small.shape[axes[-1] + 1 :]]
+        return small.reshape(shape).expand(output.shape)
+    return None

@@ -1,0 +1,82 @@
+"""What each kind of ATen operator does to labels. An operator without a rule freezes its inputs.
+
+A rule takes (flow, operator, args, kwargs, output) and returns the facets of each output.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves
+
+from stages.dependency.flow import Facets, Flow, Rule, several
+from stages.dependency.labels import NONE, UNIFORM, filled
+
+RULES: dict[str, Rule] = {}
+
+
+def rule(*names: str) -> Callable[[Rule], Rule]:
+    """Register a rule for ATen operators, by name without overload."""
+
+    def register(function: Rule) -> Rule:
+        RULES.update(dict.fromkeys(names, function))
+        return function
+
+    return register
+
+
+@cache
+def rule_for(operator: Any) -> Rule:
+    """Find an operator's rule; only what ATen itself tags as element-wise is taken to be so.
+
+    An operator in place (`relu_`) has the rule of the one that is not.
+    """
+    name = operator.overloadpacket.__name__
+    plain = name.removesuffix("_") if operator.namespace == "aten" else name
+    for known in (name, plain):
+        if known in RULES:
+            return RULES[known]
+    packet = getattr(torch.ops.aten, plain, operator.overloadpacket)
+    forms = [operator, *(getattr(packet, overload) for overload in packet.overloads())]
+    if any(torch.Tag.pointwise in form.tags for form in forms):
+        return RULES["pointwise"]
+    return without_rule
+
+
+def without_rule(
+    flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any,
+    reason: str = "",
+) -> list[Facets]:  # fmt: skip
+    """Freeze all that comes in; what goes out has no labels."""
+    for tensor in tensors_in([args, kwargs]):
+        for facet in flow.facets(tensor):
+            name = operator.overloadpacket.__name__
+            flow.freeze(facet, reason or f"operator {name} has no rule")
+    return unlabelled(flow, operator, args, kwargs, output)
+
+
+def unlabelled(
+    flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
+) -> list[Facets]:
+    """Only the shape of the input matters."""
+    return [[filled(t.shape, NONE)] if isinstance(t, Tensor) else [] for t in several(output)]
+
+
+@rule("zeros", "ones", "full", "empty", "zeros_like", "ones_like", "empty_like", "full_like",
+      "new_zeros", "new_ones", "new_empty", "new_full", "fill", "zero", "scalar_tensor", "rand",
+      "randn", "rand_like", "randn_like", "bernoulli", "uniform", "normal")  # fmt: skip
+def uniform(
+    flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
+) -> list[Facets]:
+    """The same number everywhere, or noise. Room for every label: slices may be written into."""
+    flow.constants += [(operator, a) for a in args if type(a) is int]
+    if operator.overloadpacket.__name__.endswith("_"):
+        return [flow.facets(args[0])]
+    return [[torch.full(output.shape, UNIFORM)]]
+
+
+def tensors_in(tree: Any) -> list[Tensor]:
+    """All tensors among arguments."""
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]

@@ -1,1 +1,0 @@
-"""Enlarging: frames and pictures of any size by a network, over tiles, in bounded memory."""

@@ -1,0 +1,43 @@
+"""What up-sampling looks like: crops of test pictures, quality by coding."""
+
+from pathlib import Path
+
+from stages.datasets.upsampling.samples import CLEAN, shown_coding
+from stages.figures.crops import crops_figure
+from stages.figures.drawing import Drawing, Drawings, Rows, Table
+from stages.tasks.upsampling.quality import MEASURES
+
+QUALITY = MEASURES.quality
+
+
+class UpsamplingFigures:
+    """Of rows with a coding."""
+
+    def drawings(self, rows: Rows, examples: Path) -> Drawings:
+        shown = shown_coding(row["coding"] for row in rows)
+        notes = {
+            (r["model"], r["item"]): f"{float(r[QUALITY.name]):.2f} {QUALITY.unit}"
+            for r in rows
+            if r["coding"] == shown
+        }
+        columns = (MEASURES.baseline, "dense", "pruned", "original")
+        how = "not coded" if shown == CLEAN else f"coded as {shown}"
+        caption = f"Details of test pictures, {how}; below each, quality over the whole one."
+        return {"crops": Drawing(crops_figure(examples, columns, notes), caption)}
+
+    def tables(self, rows: Rows) -> dict[str, Table]:
+        """Mean quality of every model by how the low-resolution pictures were coded."""
+        codings, models = (list(dict.fromkeys(row[k] for row in rows)) for k in ("coding", "model"))
+        if len(codings) < 2:
+            return {}
+        values = {(m, c): _mean_of(rows, m, c) for m in models for c in codings}
+        table = [[m, *(QUALITY.number(values[m, c]) for c in codings)] for m in models]
+        return {f"{QUALITY.label} on the test part by coding": (["model", *codings], table)}
+
+
+def _mean_of(rows: Rows, model: str, coding: str) -> float:
+    of_both = [float(r[QUALITY.name]) for r in rows if (r["model"], r["coding"]) == (model, coding)]
+    return sum(of_both) / len(of_both)
+
+
+InUse = UpsamplingFigures  # what `task_figures_of` looks for

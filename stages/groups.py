@@ -1,0 +1,106 @@
+"""Look at a network's pruning groups before running a pipeline.
+
+`python -m stages.groups MODEL`, where MODEL is a name of torchvision's classifiers, a name of
+ours, `package.module:factory`, or the folder of a saved model.
+"""
+
+import argparse
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from stages.channels.removal import parameter_shapes
+from stages.dependency.build import build_graph
+from stages.dependency.graph import MAKES, Graph, Group, layer_of
+from stages.errors import UserError, run_stage
+from stages.measuring.cost import count_parameters
+from stages.networks.build import build_network, resolve
+from stages.networks.saved import load_network
+
+CLASSES = 1000
+
+
+def main() -> None:
+    """Print the groups of a network as a table, then what is frozen and why."""
+    asked = _arguments()
+    network, shape = _network(asked.model, asked.arguments, asked.shape)
+    graph = build_graph(network, shape)
+    for line in (*table(graph, network), *frozen_lines(graph)):
+        print(line)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m stages.groups", description="Print the pruning groups of a network."
+    )
+    parser.add_argument("model", help="torchvision name, name of ours, dotted path, or folder")
+    parser.add_argument(
+        "--shape", type=int, nargs="+", help="of an input, batch included (1 3 224 224)"
+    )
+    parser.add_argument("--arguments", default="{}", help="of the factory, as JSON")
+    return parser.parse_args()
+
+
+def _network(
+    model: str, arguments: str, shape: list[int] | None
+) -> tuple[nn.Module, tuple[int, ...]]:
+    if Path(model).is_dir():
+        network, about = load_network(Path(model))
+        return network, tuple(shape or about.example_shape)
+    try:
+        given = json.loads(arguments)
+    except json.JSONDecodeError as error:
+        raise UserError(f"--arguments is no JSON: {error}") from None
+    wanted = tuple(shape or (1, 3, 224, 224))
+    path, options = resolve(model, given, {"classes": CLASSES, "input_shape": wanted[1:]})
+    return build_network(path, options), wanted
+
+
+def table(graph: Graph, network: nn.Module) -> list[str]:
+    """A line a group: units, parameters of all its units, layers that make, follow and read it."""
+    shapes, total = parameter_shapes(network), count_parameters(network)
+    width = max([5, *(len(group.name) for group in graph.groups)])
+    lines = [
+        f"{'group':<{width}} {'units':>6} {'parameters':>11} {'share':>6}  made by, then others"
+    ]
+    for group in graph.groups:
+        own = _parameters(group, shapes)
+        layers = defaultdict(list)
+        for part in group.slices:
+            layers[part.role == MAKES].append(layer_of(part.tensor))
+        made = list(dict.fromkeys(layers[True]))
+        others = [layer for layer in dict.fromkeys(layers[False]) if layer not in made]
+        told = f"{', '.join(made)}; {', '.join(others)}"
+        lines.append(
+            f"{group.name:<{width}} {group.units:>6} {own:>11,} {own / total:>6.3f}  {told}"
+        )
+    return [*lines, f"{len(graph.groups)} groups of {sum(g.units for g in graph.groups)} units"]
+
+
+def _parameters(group: Group, shapes: dict[str, tuple[int, ...]]) -> int:
+    """Parameters that all units of the group own, those of several slices counted in each."""
+    total = 0
+    for part in group.slices:
+        shape = shapes.get(part.tensor)
+        if shape is not None:
+            others = [n for axis, n in enumerate(shape) if axis != part.axis]
+            total += part.indices.size * int(np.prod([1, *others]))
+    return total
+
+
+def frozen_lines(graph: Graph) -> list[str]:
+    """A line a reason: how many axes it keeps, and some of them."""
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for frozen in graph.frozen:
+        by_reason[frozen.reason].append(f"{frozen.tensor} axis {frozen.axis} ({frozen.count})")
+    return [
+        f"frozen: {reason}: {', '.join(axes[:3])}{f' and {len(axes) - 3} more' * (len(axes) > 3)}"
+        for reason, axes in by_reason.items()
+    ]
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,1 @@
+"""A network over samples as a task takes them, outside training."""

@@ -1,0 +1,1 @@
+"""Synthesised radio signals, digits, and the user's own pictures and arrays."""

@@ -1,0 +1,1 @@
+"""Classification of signals and pictures."""

@@ -1,0 +1,70 @@
+"""Classification: standardised samples, cross entropy, accuracy."""
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from stages import artifacts
+from stages.datasets.classification.reading import Prepared, describe, read_labelled
+from stages.inference.classification import predicted
+from stages.settings import Settings
+from stages.tasks.classification.quality import MEASURES
+from stages.tasks.classification.samples import LabelledSamples
+from stages.tasks.output_shape import refuse_misfit
+from stages.tasks.task import CostShapes
+
+
+class Classification:
+    """Standardised samples (N, C, L) or (N, C, H, W) to scores of classes (N, classes)."""
+
+    quality = MEASURES.quality
+    dynamic_axes = (0,)
+    allows_new_head = True
+
+    def __init__(self, settings: Settings):
+        self.seed, self.batches = settings.seed, settings.batches.classification
+        self.batch_size = self.batches.batch
+        self.evaluation = settings.evaluation.classification
+
+    @property
+    def example_shape(self) -> tuple[int, ...]:
+        return (1, *self._about["shape"])
+
+    @property
+    def cost_shapes(self) -> CostShapes:
+        latency = (self.evaluation.latency_batch, *self._about["shape"])
+        return CostShapes(self.example_shape, latency, self.evaluation.latency_runs)
+
+    def factory_arguments(self) -> dict[str, Any]:
+        return {"classes": len(self._about["classes"]), "input_shape": self._about["shape"]}
+
+    def check(self, network: nn.Module) -> None:
+        classes = len(self._about["classes"])
+        shape = (2, *self._about["shape"])
+        refuse_misfit(network, shape, (2, classes), f"{classes} classes need")
+
+    def samples(self, count: int, phase: str) -> LabelledSamples:
+        part = read_labelled(artifacts.PREPARED, "train")
+        return LabelledSamples(part, self.batches, count, (self.seed, phase))
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        """Cross entropy of scores (N, classes) against labels (N)."""
+        return cross_entropy(output, target)
+
+    def validate(self, network: nn.Module) -> float:
+        """Share of validation samples whose highest score is the right class."""
+        return float(np.mean(predicted(network, self._validation) == self._validation.y))
+
+    @cached_property
+    def _about(self) -> dict[str, Any]:
+        return describe(artifacts.PREPARED)
+
+    @cached_property
+    def _validation(self) -> Prepared:
+        return read_labelled(artifacts.PREPARED, "validation")
+
+
+InUse = Classification  # what `task_of` looks for

@@ -1,0 +1,1 @@
+"""Up-sampling of luma."""

@@ -1,0 +1,70 @@
+"""Up-sampling of luma: patches, Charbonnier loss, Y-PSNR of whole pictures."""
+
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stages import artifacts
+from stages.datasets.upsampling.reading import read_pairs
+from stages.datasets.upsampling.samples import Picture
+from stages.inference.upsampling import upsample
+from stages.settings import Settings
+from stages.tasks.output_shape import refuse_misfit
+from stages.tasks.task import CostShapes
+from stages.tasks.upsampling.quality import MEASURES, mean_psnr_db
+from stages.tasks.upsampling.samples import PatchSamples
+
+CHARBONNIER_EPSILON = 1e-3
+
+
+class Upsampling:
+    """Low-resolution luma (N, 1, H, W) in [0, 1] to (N, 1, scale*H, scale*W)."""
+
+    quality = MEASURES.quality
+    dynamic_axes = (0, 2, 3)
+    allows_new_head = False
+    example_shape: tuple[int, ...] = (1, 1, 16, 16)
+
+    def __init__(self, settings: Settings):
+        self.seed, self.scale = settings.seed, settings.data.upsampling.scale
+        self.batches = settings.batches.upsampling
+        self.batch_size = self.batches.batch
+        self.evaluation = settings.evaluation.upsampling
+
+    @property
+    def cost_shapes(self) -> CostShapes:
+        given = self.evaluation
+        return CostShapes(
+            (1, 1, *given.macs_frame), (1, 1, *given.latency_frame), given.latency_runs
+        )
+
+    def factory_arguments(self) -> dict[str, Any]:
+        return {"scale": self.scale}
+
+    def check(self, network: nn.Module) -> None:
+        shape = self.example_shape
+        expected = (*shape[:2], *(self.scale * side for side in shape[2:]))
+        refuse_misfit(network, shape, expected, f"data.upsampling.scale {self.scale} needs")
+
+    def samples(self, count: int, phase: str) -> PatchSamples:
+        return PatchSamples(
+            read_pairs(artifacts.PREPARED, "train"), self.batches, count, (self.seed, phase)
+        )
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        """Charbonnier: the mean of sqrt(difference^2 + epsilon^2) (Lai et al., CVPR 2017)."""
+        return torch.sqrt((output - target) ** 2 + CHARBONNIER_EPSILON**2).mean()
+
+    def validate(self, network: nn.Module) -> float:
+        """Mean Y-PSNR in dB over the validation pictures."""
+        made = [upsample(network, pair, self.scale) for pair in self._validation]
+        return mean_psnr_db(made, self._validation, self.scale)
+
+    @cached_property
+    def _validation(self) -> list[Picture]:
+        return read_pairs(artifacts.PREPARED, "validation")
+
+
+InUse = Upsampling  # what `task_of` looks for

@@ -1,0 +1,1 @@
+"""Classification of the test part, beside the majority class."""

@@ -1,0 +1,1 @@
+"""Up-sampling on the test part, beside bicubic."""

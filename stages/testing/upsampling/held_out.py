@@ -1,0 +1,49 @@
+"""Test pictures: quality of every network and of bicubic, and crops of what they make."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from stages import artifacts
+from stages.datasets.pictures import Luma
+from stages.datasets.upsampling.reading import read_pairs
+from stages.datasets.upsampling.samples import Picture, shown_coding
+from stages.inference.upsampling import upsample
+from stages.settings import Settings
+from stages.tasks.upsampling.quality import MEASURES, psnr_db, ssim
+from stages.testing.upsampling.baseline import Bicubic
+from stages.testing.upsampling.crops import write_crops
+
+
+class TestedPictures:
+    """The test pictures, clean and coded."""
+
+    def __init__(self, settings: Settings):
+        self.scale, self.bicubic = settings.data.upsampling.scale, Bicubic(settings)
+
+    def rows(self, networks: Mapping[str, nn.Module]) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
+        for pair in read_pairs(artifacts.PREPARED, "test"):
+            for name, luma in self._made(networks, pair).items():
+                psnr = psnr_db(luma, pair.high, border=self.scale)
+                similarity = ssim(luma, pair.high, border=self.scale)
+                row = {"model": name, "item": pair.name, "coding": pair.coding}
+                rows.append({**row, "psnr_db": psnr, "ssim": similarity})
+        return rows
+
+    def show(self, networks: Mapping[str, nn.Module], folder: Path) -> None:
+        """Write the crop of every test picture where the original has most detail."""
+        pairs = read_pairs(artifacts.PREPARED, "test")
+        shown = shown_coding(pair.coding for pair in pairs)
+        for pair in (pair for pair in pairs if pair.coding == shown):
+            write_crops(folder, pair, self._made(networks, pair) | {"original": pair.high})
+
+    def _made(self, networks: Mapping[str, nn.Module], pair: Picture) -> dict[str, Luma]:
+        """What bicubic and every network make of a pair."""
+        made = {MEASURES.baseline: self.bicubic.enlarge(pair)}
+        return made | {name: upsample(net, pair, self.scale) for name, net in networks.items()}
+
+
+InUse = TestedPictures  # what `held_out_of` looks for
