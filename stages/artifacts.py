@@ -1,6 +1,11 @@
-"""Every path of the pipeline, and how files are written: whole or not at all."""
+"""Every path of the pipeline, and how files are written: whole or not at all.
+
+No stage depends on this file: it decides where things lie, never what they say. Numbers are written
+so that they are read back exactly; whoever wants fewer digits rounds first.
+"""
 
 import csv
+import hashlib
 import json
 import os
 import shutil
@@ -36,6 +41,8 @@ FIGURES = Path("metrics/figures")
 REPORT = Path("metrics/report.html")
 TRACKED_RUN = Path("metrics/mlflow_run.json")
 
+NETWORK = "network.json"  # inside the folder of a model: how it is built
+WEIGHTS = "weights.safetensors"  # ... and its tensors
 HISTORY = "history.csv"  # inside the folder of a model that was trained
 REMOVAL = "removal.json"  # inside the folder of a model that lost channels
 SELECTION = "selection.json"  # inside the folder of the selected model
@@ -145,6 +152,14 @@ def why_nothing(folder: Path) -> str | None:
     return str(read_json(note)["reason"]) if note.is_file() else None
 
 
+def model_digest(folder: Path) -> str:
+    """SHA-256 of all that makes up a saved model."""
+    digest = hashlib.sha256()
+    for name in (NETWORK, WEIGHTS):
+        digest.update((folder / name).read_bytes())
+    return digest.hexdigest()
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON with sorted keys, so that equal content gives equal bytes."""
     with fresh_file(path) as partial:
@@ -168,12 +183,11 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_csv(
     path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None
 ) -> None:
-    """Write rows; columns are the first row's unless given; fractions keep 10 digits."""
+    """Write rows; columns are the first row's unless given. Numbers are read back exactly."""
     with fresh_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(columns or rows[0]), lineterminator="\n")
         writer.writeheader()
-        for row in rows:
-            writer.writerow({k: f"{v:.10g}" if isinstance(v, float) else v for k, v in row.items()})
+        writer.writerows(rows)
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

@@ -17,19 +17,14 @@ class UserError(Exception):
 def run_stage(main: Callable[[], None]) -> None:
     """Run a stage's `main`; a `UserError` becomes one line on stderr and exit status 1.
 
-    Anything else is a defect of the pipeline: it is named in one line too. In both cases
-    `PRUNELINE_TRACEBACK=1` shows the whole traceback.
+    Anything else is a defect of ours and shows its traceback at once. `PRUNELINE_TRACEBACK=1`
+    shows that of a `UserError` too.
     """
-    if os.environ.get(TRACEBACK):
-        return main()
     try:
         main()
     except UserError as error:
+        if os.environ.get(TRACEBACK):
+            raise
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("stopped: nothing half-written was kept; run it again")
-    except Exception as error:
-        what = " ".join(str(error).split())
-        sys.exit(
-            f"error: unexpected {type(error).__name__}: {what} ({TRACEBACK}=1 shows the traceback)"
-        )

@@ -1,7 +1,5 @@
 """Measure the model that a step ends with, and judge it by the criterion."""
 
-import hashlib
-from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -9,9 +7,10 @@ from torch import nn
 from stages import artifacts
 from stages.device import device_for
 from stages.errors import run_stage
-from stages.measuring.cost import count_macs, count_parameters, median_latency_ms, saved_bytes
+from stages.measuring.cost import count_macs, median_latency_ms, saved_bytes
 from stages.measuring.criterion import judge
-from stages.networks.saved import WEIGHTS, load_network
+from stages.measuring.parameters import count_parameters
+from stages.networks.saved import load_network
 from stages.pruning_step import Step, starts_failed, step_from_arguments
 from stages.tasks.task import Task, task_of
 from stages.testing.baseline import baseline_of
@@ -63,7 +62,7 @@ def _costs(task: Task, step: Step, network: nn.Module, dense: nn.Module) -> dict
         "latency_ms": latency["pruned"],
         "dense_latency_ms": latency["dense"],
         "bytes": saved_bytes(folder),
-        "weights": _digest(folder / WEIGHTS),
+        "model": artifacts.model_digest(folder),
     }
 
 
@@ -83,10 +82,6 @@ def _learned(step: Step) -> dict[str, Any]:
         "removal": artifacts.read_json(removal) if removal.is_file() else None,
         "histories": histories,
     }
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
 """Select the smallest model that keeps the criterion; the dense one if no step does."""
 
-import json
 import shutil
 from collections.abc import Mapping
 from typing import Any
 
 from stages import artifacts
 from stages.dependency.graph_file import from_ranges, graph_from_json
-from stages.errors import run_stage
+from stages.errors import UserError, run_stage
 from stages.settings import DENSE, load_settings
 
 
@@ -16,8 +15,11 @@ def main() -> None:
     steps = list(load_settings().pruning.steps)
     records = {step: artifacts.read_json(artifacts.step_metrics(step)) for step in steps}
     name, reason = smallest_that_keeps(records)
+    source = artifacts.model_path(name)
+    if name != DENSE and artifacts.model_digest(source) != records[name]["model"]:
+        raise UserError(f"{source} is not the model that was evaluated: run `dvc repro`")
     with artifacts.fresh_folder(artifacts.SELECTED_MODEL) as folder:
-        shutil.copytree(artifacts.model_path(name), folder, dirs_exist_ok=True)
+        shutil.copytree(source, folder, dirs_exist_ok=True)
         (folder / artifacts.HISTORY).unlink(missing_ok=True)
         artifacts.write_json(folder / artifacts.SELECTION, {"selected": name, "reason": reason})
     artifacts.write_csv(artifacts.STEPS_TABLE, [_row(s, r) for s, r in records.items()])
@@ -53,7 +55,7 @@ def _row(step: str, record: Mapping[str, Any]) -> dict[str, Any]:
 def _channels() -> list[dict[str, Any]]:
     """How many channels each group had, and how many the selected model keeps."""
     graph = graph_from_json(artifacts.read_json(artifacts.GRAPH))
-    removed = json.loads((artifacts.SELECTED_MODEL / "network.json").read_text())["removed"]
+    removed = artifacts.read_json(artifacts.SELECTED_MODEL / artifacts.NETWORK)["removed"]
     return [
         {
             "layer": group.name,

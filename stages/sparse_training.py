@@ -1,10 +1,7 @@
-"""What the stages of weight pruning share: quality under a mask, training with it held."""
+"""Training a sparse network with its mask held, or while sparsity grows."""
 
-import copy
-from collections.abc import Callable
 from typing import Literal
 
-import torch
 from torch import nn
 
 from stages.settings import Training
@@ -13,19 +10,6 @@ from stages.tasks.task import Task
 from stages.training.loop import Outcome, Plan, train
 from stages.weights.order import Order, apply_masks, masks_at
 from stages.weights.ramp import sparsity_at
-
-
-def masked_quality(
-    network: nn.Module, order: Order, task: Task, device: torch.device
-) -> Callable[[float], float]:
-    """Quality on validation of `network` with the mask of a sparsity; it stays as it is."""
-
-    def quality_at(sparsity: float) -> float:
-        masked = copy.deepcopy(network)
-        apply_masks(masked, masks_at(order, sparsity))
-        return task.validate(masked.to(device))
-
-    return quality_at
 
 
 def recover_sparse(

@@ -12,15 +12,10 @@ from torch import nn
 from stages import artifacts
 from stages.device import device_for
 from stages.errors import run_stage
-from stages.measuring.cost import (
-    count_macs,
-    count_parameters,
-    median_latency_ms,
-    saved_bytes,
-    zipped_bytes,
-)
+from stages.measuring.cost import count_macs, median_latency_ms, saved_bytes, zipped_bytes
+from stages.measuring.parameters import count_parameters
 from stages.measuring.rate_distortion import mean_rate
-from stages.networks.saved import WEIGHTS, load_network
+from stages.networks.saved import load_network
 from stages.settings import CONTROLS, load_settings
 from stages.tasks.quality import Measures, measures_of
 from stages.tasks.task import CostShapes, task_of
@@ -121,7 +116,7 @@ def _costs(
             "parameters": count_parameters(network),
             "macs": count_macs(network, shapes.macs),
             "bytes": saved_bytes(folders[name]),
-            "zip_bytes": zipped_bytes(folders[name] / WEIGHTS),
+            "zip_bytes": zipped_bytes(folders[name] / artifacts.WEIGHTS),
         }
     return costs
 

@@ -12,9 +12,9 @@ from stages.device import device_for
 from stages.errors import UserError, run_stage
 from stages.networks.saved import load_network
 from stages.settings import SCORES, Settings, load_settings
-from stages.sparse_training import masked_quality
 from stages.tasks.task import Task, task_of
 from stages.training.gradients import loss_gradients
+from stages.weight_quality import masked_quality
 from stages.weights.order import Order, order_of, size
 from stages.weights.prunable import prunable
 from stages.weights.refine import Curve, refined_curve

@@ -37,7 +37,7 @@ def _result(settings: Settings) -> Result:
     decision = artifacts.read_json(artifacts.TRADEOFF)
     results = {
         "params": params,
-        "weights": {step: record["weights"] for step, record in records.items()},
+        "models": {step: record["model"] for step, record in records.items()},
         "selected": summary["selected"],
         "tradeoff": decision,
     }

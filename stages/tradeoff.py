@@ -13,10 +13,11 @@ from stages.errors import UserError, run_stage
 from stages.measuring.criterion import judge
 from stages.networks.saved import About, load_network, save_network
 from stages.settings import SCORES, Settings, load_settings
-from stages.sparse_training import masked_quality, recover_sparse
+from stages.sparse_training import recover_sparse
 from stages.tasks.task import Task, task_of
 from stages.testing.baseline import baseline_of
 from stages.training.loop import Outcome, seed_everything
+from stages.weight_quality import masked_quality
 from stages.weights.decide import Decision, as_given, at_the_knee, largest_that_keeps
 from stages.weights.layers import Layer, explain, layer_table
 from stages.weights.order import Order, apply_masks, masks_at, size

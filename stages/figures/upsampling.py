@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from stages.datasets.upsampling.samples import CLEAN, shown_coding
 from stages.figures.crops import crops_figure
 from stages.figures.drawing import Drawing, Drawings, Rows, Table
-from stages.tasks.upsampling.quality import MEASURES
+from stages.tasks.upsampling.measures import MEASURES
 
 QUALITY = MEASURES.quality
 
@@ -14,16 +13,17 @@ class UpsamplingFigures:
     """Of rows with a coding."""
 
     def drawings(self, rows: Rows, examples: Path) -> Drawings:
-        shown = shown_coding(row["coding"] for row in rows)
+        (crops,) = examples.iterdir()  # those of one coding
+        shown = crops.name
         notes = {
             (r["model"], r["item"]): f"{float(r[QUALITY.name]):.2f} {QUALITY.unit}"
             for r in rows
             if r["coding"] == shown
         }
         columns = (MEASURES.baseline, "dense", "pruned", "original")
-        how = "not coded" if shown == CLEAN else f"coded as {shown}"
+        how = "not coded" if shown == "clean" else f"coded as {shown}"
         caption = f"Details of test pictures, {how}; below each, quality over the whole one."
-        return {"crops": Drawing(crops_figure(examples, columns, notes), caption)}
+        return {"crops": Drawing(crops_figure(crops, columns, notes), caption)}
 
     def tables(self, rows: Rows) -> dict[str, Table]:
         """Mean quality of every model by how the low-resolution pictures were coded."""

@@ -9,13 +9,18 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from stages.figures.theme import BASELINE, DENSE, LIMIT, PRUNED, SPARSE
-from stages.weights.refine import Curve
+
+SparsityCurves = Mapping[str, Sequence[Sequence[float]]]  # (sparsity, quality) pairs by score
 
 COLOURS = {"magnitude": DENSE, "synflow": PRUNED, "gradient": SPARSE, "random": BASELINE}
 
 
 def sweep_figure(
-    curves: Mapping[str, Curve], axis: str, limit: float, decision: Mapping[str, Any], zoom: bool
+    curves: SparsityCurves,
+    axis: str,
+    limit: float,
+    decision: Mapping[str, Any],
+    zoom: bool,
 ) -> Figure:
     """Quality over sparsity by every score, with the criterion and the decision.
 
@@ -44,7 +49,7 @@ def sweep_figure(
     return figure
 
 
-def _around(curves: Mapping[str, Curve], limit: float) -> tuple[float, float]:
+def _around(curves: SparsityCurves, limit: float) -> tuple[float, float]:
     """Sparsities between which the curves, controls apart, cross the criterion."""
     crossings = []
     for score, curve in curves.items():

@@ -11,13 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from stages.artifacts import WEIGHTS
 from stages.device import device_of
-from stages.networks.saved import WEIGHTS
-
-
-def count_parameters(network: nn.Module) -> int:
-    """Number of parameters; those shared by several modules count once."""
-    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def count_macs(network: nn.Module, shape: tuple[int, ...]) -> int:
@@ -53,7 +48,7 @@ def median_latency_ms(
         for turn in range(runs + 1):
             for name, network in networks.items():
                 device = device_of(network)
-                given = inputs.to(device)
+                given = inputs.to(device, copy=True)  # a network may alter it in place
                 _wait_for(device)
                 start = time.perf_counter()
                 network(given)

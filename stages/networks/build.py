@@ -4,6 +4,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ FACTORIES = {
     "residual_picture": "stages.networks.residual:residual_picture",
 }
 ZOO = "stages.networks.zoo:torchvision_classifier"
+OWN = Path("models/own")  # the user's own networks: DVC watches this folder
 
 
 def resolve(
@@ -64,7 +66,7 @@ def build_network(factory: str, arguments: Mapping[str, Any]) -> nn.Module:
 
 
 def _import(path: str) -> Any:
-    """Import what a dotted path names; the folder that the pipeline runs in is searched too."""
+    """Import what a dotted path names: from the current folder, or `models/own/`, or installed."""
     module_name, colon, attribute = path.partition(":")
     if not colon:
         raise UserError(
@@ -73,7 +75,23 @@ def _import(path: str) -> Any:
         )
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
+    if str(OWN.resolve()) not in sys.path:
+        sys.path.append(str(OWN.resolve()))  # last: a file of the user's hides no installed package
     try:
-        return getattr(importlib.import_module(module_name), attribute)
+        module = importlib.import_module(module_name)
+        factory = getattr(module, attribute)
     except Exception as error:  # whatever a user's own module may raise
         raise UserError(f"network {path!r} cannot be imported: {error}") from error
+    _warn_unwatched(path, getattr(module, "__file__", None))
+    return factory
+
+
+@cache  # once per process
+def _warn_unwatched(path: str, file: str | None) -> None:
+    """Say so where DVC does not see a change of the code that a network is built by."""
+    watched = (OWN.resolve(), Path(__file__).resolve().parents[1])
+    if file is None or not any(Path(file).resolve().is_relative_to(f) for f in watched):
+        print(
+            f"network {path} lies outside {OWN}/, so a change of its code reruns nothing: move it "
+            "there, or run `dvc repro -f finetune` after a change"
+        )

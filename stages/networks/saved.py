@@ -13,13 +13,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from stages.artifacts import read_json, write_json
+from stages.artifacts import NETWORK, WEIGHTS, read_json, write_json
 from stages.errors import UserError
 from stages.networks.build import build_network
 from stages.networks.reshape import replace_tensors
 
 SCHEMA = 1
-DESCRIPTION, WEIGHTS = "network.json", "weights.safetensors"
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ def save_network(folder: Path, network: nn.Module, about: About) -> None:
         name: t.detach().cpu().contiguous().clone() for name, t in network.state_dict().items()
     }
     save_file(tensors, folder / WEIGHTS)
-    write_json(folder / DESCRIPTION, {"schema": SCHEMA, **asdict(about)})
+    write_json(folder / NETWORK, {"schema": SCHEMA, **asdict(about)})
 
 
 def load_network(folder: Path) -> tuple[nn.Module, About]:
@@ -53,16 +52,16 @@ def load_network(folder: Path) -> tuple[nn.Module, About]:
     Raises:
         UserError: if something is missing or does not fit.
     """
-    content = read_json(folder / DESCRIPTION)
+    content = read_json(folder / NETWORK)
     if content.pop("schema", None) != SCHEMA:
-        raise UserError(f"{folder / DESCRIPTION} has another schema: run `dvc repro` again")
+        raise UserError(f"{folder / NETWORK} has another schema: run `dvc repro` again")
     try:
         content["example_shape"] = tuple(content["example_shape"])
         content["stages"] = tuple(content["stages"])
         about = About(**content)
     except (KeyError, TypeError) as error:
         raise UserError(
-            f"{folder / DESCRIPTION} is damaged ({error}): run `dvc repro` again"
+            f"{folder / NETWORK} is damaged ({error}): run `dvc repro` again"
         ) from error
     network = build_network(about.factory, about.arguments)
     try:

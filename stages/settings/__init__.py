@@ -11,9 +11,8 @@ from stages.settings.data import (
     UpsamplingData,
     Video,
 )
-from stages.settings.everything import Settings
+from stages.settings.params import Settings, load_settings
 from stages.settings.pruning import DENSE, Criterion
-from stages.settings.reading import load_settings
 from stages.settings.section import TASK_NAMES, ByTask, PerTask
 from stages.settings.training import Network, Phase, Sparsity, Training
 from stages.settings.weights import SCORES, Sweep, Tradeoff

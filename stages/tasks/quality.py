@@ -49,6 +49,6 @@ class Measures:
 
 def measures_of(settings: Settings) -> Measures:
     """The measures of the task in use."""
-    module = importlib.import_module(f"stages.tasks.{settings.task}.quality")
+    module = importlib.import_module(f"stages.tasks.{settings.task}.measures")
     measures: Measures = module.MEASURES
     return measures

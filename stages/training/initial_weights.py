@@ -11,6 +11,7 @@ from stages.errors import UserError
 from stages.networks.zoo import torchvision_weights
 
 TORCHVISION = Path("torchvision")  # in the place of a file of weights: torchvision's own
+INITIAL = Path("models/initial")  # the user's own weights: DVC watches this folder
 
 
 def last_layer(network: nn.Module) -> str:
@@ -73,6 +74,11 @@ def _some(names: list[str], most: int = 8) -> str:
 def _read_tensors(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise UserError(f"weights {path} are missing: network.weights names no file")
+    if not path.resolve().is_relative_to(INITIAL.resolve()):
+        print(
+            f"weights {path} lie outside {INITIAL}/, so a change of the file reruns nothing: move "
+            "it there, or run `dvc repro -f finetune` after a change"
+        )
     try:
         if path.suffix == ".safetensors":
             return dict(load_file(path))

@@ -1,8 +1,10 @@
 """What a sample of up-sampling is: a picture, and the low-resolution version made of it."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from stages.datasets.pictures import Luma
 
@@ -29,7 +31,18 @@ def coding_name(codec: str, qp: int) -> str:
     return f"{codec}_qp{qp}"
 
 
-def shown_coding(codings: Iterable[str]) -> str:
-    """Of all codings of a part, the one that figures show: none, if there are such pictures."""
-    every = sorted(set(codings))
-    return CLEAN if CLEAN in every else every[0]
+def detail(luma: Luma, patch: int) -> NDArray[np.float64]:
+    """Gradient energy of every patch of a picture, (H - patch + 1, W - patch + 1).
+
+    A share of the mean is added, so that flat patches are rare, not absent.
+    """
+    vertical, horizontal = np.gradient(luma.astype(np.float64))
+    summed = np.pad(vertical**2 + horizontal**2, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+    energy = (
+        summed[patch:, patch:]
+        - summed[:-patch, patch:]
+        - summed[patch:, :-patch]
+        + summed[:-patch, :-patch]
+    )
+    energy = np.maximum(energy, 0)
+    return np.asarray(energy + 0.1 * energy.mean() + 1e-9)

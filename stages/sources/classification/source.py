@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from stages.datasets.classification.samples import Labelled, Split
-from stages.datasets.classification.writing import write_labelled
+from stages.datasets.writing.classification import write_labelled
 from stages.settings import Settings
 from stages.sources.classification.arrays import array_files
 from stages.sources.classification.class_folders import class_folders, resized

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stages.datasets.pictures import read_colours
 from stages.datasets.upsampling.samples import Picture
-from stages.datasets.upsampling.writing import write_pairs
+from stages.datasets.writing.upsampling import write_pairs
 from stages.settings import Settings
 from stages.sources.upsampling.folder import folder_pictures
 from stages.sources.upsampling.motion import pan_and_zoom

@@ -11,7 +11,7 @@ from stages import artifacts
 from stages.datasets.classification.reading import Prepared, describe, read_labelled
 from stages.inference.classification import predicted
 from stages.settings import Settings
-from stages.tasks.classification.quality import MEASURES
+from stages.tasks.classification.measures import MEASURES
 from stages.tasks.classification.samples import LabelledSamples
 from stages.tasks.output_shape import refuse_misfit
 from stages.tasks.task import CostShapes

@@ -6,11 +6,6 @@ import numpy as np
 
 from stages.datasets.pictures import Luma
 from stages.datasets.upsampling.samples import Picture
-from stages.tasks.quality import Measures, Quality
-
-MEASURES = Measures(
-    Quality("psnr_db", "Y-PSNR", "dB", higher_is_better=True), "bicubic", ("psnr_db", "ssim")
-)
 
 
 def mean_psnr_db(made: Sequence[Luma], pairs: Sequence[Picture], border: int) -> float:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from stages.datasets.pictures import Luma
-from stages.datasets.upsampling.samples import Picture
+from stages.datasets.upsampling.samples import Picture, detail
 from stages.errors import UserError
 from stages.settings import UpsamplingBatches
 
@@ -75,23 +75,6 @@ def _detail_of_target(pair: Picture, patch: int) -> NDArray[np.float64]:
     """Detail of the target of every low-resolution patch: the same however that was coded."""
     scale = pair.high.shape[0] // _low(pair).shape[0]
     return detail(pair.high, scale * patch)[::scale, ::scale]
-
-
-def detail(low: Luma, patch: int) -> NDArray[np.float64]:
-    """Gradient energy of every patch of a picture, (H - patch + 1, W - patch + 1).
-
-    A share of the mean is added, so that flat patches are rare, not absent.
-    """
-    vertical, horizontal = np.gradient(low.astype(np.float64))
-    summed = np.pad(vertical**2 + horizontal**2, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
-    energy = (
-        summed[patch:, patch:]
-        - summed[:-patch, patch:]
-        - summed[patch:, :-patch]
-        + summed[:-patch, :-patch]
-    )
-    energy = np.maximum(energy, 0)
-    return np.asarray(energy + 0.1 * energy.mean() + 1e-9)
 
 
 def cut(pair: Picture, y: int, x: int, patch: int) -> tuple[Luma, Luma]:

@@ -13,7 +13,8 @@ from stages.inference.upsampling import upsample
 from stages.settings import Settings
 from stages.tasks.output_shape import refuse_misfit
 from stages.tasks.task import CostShapes
-from stages.tasks.upsampling.quality import MEASURES, mean_psnr_db
+from stages.tasks.upsampling.measures import MEASURES
+from stages.tasks.upsampling.quality import mean_psnr_db
 from stages.tasks.upsampling.samples import PatchSamples
 
 CHARBONNIER_EPSILON = 1e-3

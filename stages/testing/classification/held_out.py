@@ -13,7 +13,7 @@ from stages import artifacts
 from stages.datasets.classification.reading import Prepared, describe, read_labelled
 from stages.inference.classification import predicted
 from stages.settings import Settings
-from stages.tasks.classification.quality import MEASURES
+from stages.tasks.classification.measures import MEASURES
 from stages.testing.classification.baseline import Majority
 
 MOST_SNRS = 12  # that are told apart

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from stages.datasets.pictures import Luma, write_luma
-from stages.datasets.upsampling.samples import Picture
-from stages.tasks.upsampling.samples import detail
+from stages.datasets.upsampling.samples import Picture, detail
 
 CROP = 80  # pixels a side, at high resolution
 

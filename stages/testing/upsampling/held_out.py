@@ -9,10 +9,11 @@ from torch import nn
 from stages import artifacts
 from stages.datasets.pictures import Luma
 from stages.datasets.upsampling.reading import read_pairs
-from stages.datasets.upsampling.samples import Picture, shown_coding
+from stages.datasets.upsampling.samples import CLEAN, Picture
 from stages.inference.upsampling import upsample
 from stages.settings import Settings
-from stages.tasks.upsampling.quality import MEASURES, psnr_db, ssim
+from stages.tasks.upsampling.measures import MEASURES
+from stages.tasks.upsampling.quality import psnr_db, ssim
 from stages.testing.upsampling.baseline import Bicubic
 from stages.testing.upsampling.crops import write_crops
 
@@ -34,11 +35,16 @@ class TestedPictures:
         return rows
 
     def show(self, networks: Mapping[str, nn.Module], folder: Path) -> None:
-        """Write the crop of every test picture where the original has most detail."""
+        """Write `CODING/NAME/MODEL.png` of one coding: none, if there are such test pictures.
+
+        Each is the crop where the original has most detail.
+        """
         pairs = read_pairs(artifacts.PREPARED, "test")
-        shown = shown_coding(pair.coding for pair in pairs)
+        codings = sorted({pair.coding for pair in pairs})
+        shown = CLEAN if CLEAN in codings else codings[0]
         for pair in (pair for pair in pairs if pair.coding == shown):
-            write_crops(folder, pair, self._made(networks, pair) | {"original": pair.high})
+            made = self._made(networks, pair) | {"original": pair.high}
+            write_crops(folder / shown, pair, made)
 
     def _made(self, networks: Mapping[str, nn.Module], pair: Picture) -> dict[str, Luma]:
         """What bicubic and every network make of a pair."""

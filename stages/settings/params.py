@@ -1,0 +1,122 @@
+"""The whole of `params.yaml`: its sections, and reading it in one go."""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from stages.errors import UserError
+from stages.settings.codec import Codec
+from stages.settings.data import Batches, Data, Evaluation
+from stages.settings.pruning import Criterion, Pruning
+from stages.settings.section import AnyCount, PerTask, Section, TaskName
+from stages.settings.training import Network, Phase, Sparsity, Training
+from stages.settings.weights import Sweep, Tradeoff
+
+PARAMS = Path("params.yaml")
+# DVC leaves keys of these names out of its run-cache key, at any depth (treeverse/dvc#10296): a
+# changed value would be answered with the result of the old one.
+UNTRACKED = ("size", "nfiles")
+
+T = TypeVar("T")
+
+
+class Controls(Section):
+    """Whether controls are trained under the same number of iterations."""
+
+    train: bool
+
+
+class Tracking(Section):
+    """Whether and under which name MLflow keeps results."""
+
+    enabled: bool
+    experiment: Annotated[str, Field(min_length=1)]
+
+
+class Settings(Section):
+    """The whole of `params.yaml`."""
+
+    task: TaskName
+    seed: AnyCount
+    data: Data
+    network: PerTask[Network]
+    batches: Batches
+    training: Training
+    finetune: PerTask[Phase]
+    pruning: Pruning
+    sparsity: PerTask[Sparsity]
+    recovery: PerTask[Phase]
+    criterion: PerTask[Criterion]
+    sweep: PerTask[Sweep]
+    tradeoff: PerTask[Tradeoff]
+    evaluation: Evaluation
+    codec: Codec
+    controls: Controls
+    tracking: Tracking
+
+    def of(self, section: PerTask[T]) -> T:
+        """The part of `section` that belongs to the task in use."""
+        part: T = getattr(section, self.task)
+        return part
+
+
+def load_settings(path: Path = PARAMS) -> Settings:
+    """Read and check all of `path` (YAML 1.2).
+
+    Raises:
+        UserError: naming the key, what is wrong with it, and what is allowed.
+    """
+    try:
+        tree = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: run from the project's folder") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from None
+    if where := _untracked_key(tree):
+        raise UserError(
+            f"{path}: {where}: DVC does not track keys called {' or '.join(UNTRACKED)}, so a "
+            "changed value would rerun nothing: use another name (for a factory's parameter, make "
+            "a function of your own in models/own/)"
+        )
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        raise UserError(f"{path}: {_first_problem(error, tree)}") from None
+
+
+def _untracked_key(tree: Any, prefix: str = "") -> str | None:
+    """The dotted name of a key that DVC does not track, if there is one."""
+    if isinstance(tree, list):
+        found = (_untracked_key(value, f"{prefix}{place}.") for place, value in enumerate(tree))
+        return next((name for name in found if name), None)
+    for key, value in tree.items() if isinstance(tree, dict) else ():
+        name = prefix + str(key) if key in UNTRACKED else _untracked_key(value, f"{prefix}{key}.")
+        if name:
+            return name
+    return None
+
+
+def _first_problem(error: ValidationError, tree: Any) -> str:
+    problems = error.errors(include_url=False)
+    # An unknown key is the likeliest cause of a missing one, so it is told first.
+    first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
+    where = ".".join(str(part) for part in first["loc"]) or "the file"
+    if first["type"] == "extra_forbidden":
+        *parents, key = first["loc"]
+        missing = [str(p["loc"][-1]) for p in problems if p["type"] == "missing"]
+        node: Any = tree
+        for part in parents:
+            node = node[part]
+        near = difflib.get_close_matches(str(key), missing or [str(k) for k in node if k != key])
+        return f"{where}: unknown key" + (f" (did you mean {near[0]}?)" if near else "")
+    if first["type"] == "missing":
+        return f"{where}: missing"
+    message = first["msg"].removeprefix("Value error, ")
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    given = first.get("input")
+    shown = f", got {given!r}" if isinstance(given, str | int | float) else ""
+    return f"{where}: {message[0].lower() + message[1:]}{shown}{more}"
