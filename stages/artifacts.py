@@ -66,9 +66,9 @@ def sparsified_path(step: str) -> Path:
     return Path("models/sparsified") / step
 
 
-def unrecovered_path(step: str) -> Path:
+def after_removal_path(step: str) -> Path:
     """Where the model of a step is after removal, before recovery."""
-    return Path("models/unrecovered") / step
+    return Path("models/after_removal") / step
 
 
 def control_path(control: str) -> Path:

@@ -33,8 +33,8 @@ def _judge() -> None:
         artifacts.write_csv(folder / artifacts.DELTAS, found)
     for row in found:
         if row["sequence"] == MEAN and row["filter"] in networks:
-            told = "unknown" if row["bd_rate"] is None else f"{row['bd_rate']:+.4f}"
-            print(f"{row['codec']} {row['mode']}: {row['filter']} BD-rate {told}")
+            text = "unknown" if row["bd_rate"] is None else f"{row['bd_rate']:+.4f}"
+            print(f"{row['codec']} {row['mode']}: {row['filter']} BD-rate {text}")
 
 
 if __name__ == "__main__":

@@ -49,8 +49,8 @@ def _train(settings: Settings, control: str) -> None:
     removed = about.removed if control == "scratch" else {}
     about = replace(about, stages=(plan.phase,), iterations=outcome.iterations, removed=removed)
     _save(control, network, about, outcome.history)
-    told = task.quality.text(outcome.quality)
-    print(f"control {control}: {task.quality.label} {told} on validation")
+    text = task.quality.text(outcome.quality)
+    print(f"control {control}: {task.quality.label} {text} on validation")
 
 
 def _plan(name: str, phase: Phase, total: int) -> Plan:

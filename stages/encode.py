@@ -24,9 +24,9 @@ def _encode(qp: int) -> None:
     from stages.settings import load_settings
     from stages.video.sequences import read_sequences
 
-    sequences, asked = read_sequences(artifacts.SEQUENCES), load_settings().codec
+    sequences, codec = read_sequences(artifacts.SEQUENCES), load_settings().codec
     with artifacts.fresh_folder(artifacts.coded_path(qp)) as folder:
-        count = encode_all(sequences, asked, qp, folder)
+        count = encode_all(sequences, codec, qp, folder)
     print(f"{count} streams at QP {qp}")
 
 

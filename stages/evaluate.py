@@ -68,7 +68,7 @@ def _costs(task: Task, step: Step, network: nn.Module, dense: nn.Module) -> dict
 
 def _learned(step: Step) -> dict[str, Any]:
     """What the earlier stages of the step recorded: histories, quality around removal."""
-    removal = artifacts.unrecovered_path(step.name) / artifacts.REMOVAL
+    removal = artifacts.after_removal_path(step.name) / artifacts.REMOVAL
     folders = {
         "sparsify": artifacts.sparsified_path(step.name),
         "recover": artifacts.model_path(step.name),

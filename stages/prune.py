@@ -6,13 +6,13 @@ from typing import Any
 import torch
 
 from stages import artifacts
-from stages.channels.masking import TOLERANCE, masking_error
+from stages.channels.masking import DOUBLE, masking_proof
 from stages.channels.removal import count_after, parameter_shapes, remove_channels
 from stages.dependency.graph import Removed, combine, removed_indices
 from stages.dependency.graph_file import to_ranges
 from stages.device import device_for
 from stages.errors import UserError, run_stage
-from stages.measuring.cost import count_parameters
+from stages.measuring.parameters import count_parameters
 from stages.networks.saved import save_network
 from stages.pruning_step import pass_on, starts_failed, step_from_arguments
 from stages.step_model import StepModel, choose_for, load_step_model, rank
@@ -23,7 +23,7 @@ from stages.training.loop import seed_everything
 def main() -> None:
     """Write the step's model after removal, before recovery."""
     settings, step = step_from_arguments()
-    source, target = artifacts.sparsified_path(step.name), artifacts.unrecovered_path(step.name)
+    source, target = artifacts.sparsified_path(step.name), artifacts.after_removal_path(step.name)
     if starts_failed(step):
         pass_on(step, source, target)
         return
@@ -63,18 +63,27 @@ def _remove(model: StepModel, chosen: Removed) -> dict[str, Any]:
     network, graph = model.network, model.graph
     generator = torch.Generator().manual_seed(0)
     example = torch.rand(model.about.example_shape, generator=generator)
-    error = masking_error(network, example, graph, chosen)
-    if error > TOLERANCE:
+    proof = masking_proof(network, example, graph, chosen)
+    if proof.precision != DOUBLE:
+        print(
+            f"prune: the network does not run in {DOUBLE}: compared with masking in "
+            f"{proof.precision}, where an error of {proof.limit:.0e} is allowed"
+        )
+    if not proof.holds:
         raise UserError(
-            f"removal would change what the network computes (relative error {error:.1e} against "
-            "masking): protect the layers in question with pruning.protect and report the network"
+            f"removal would change what the network computes (relative error {proof.error:.1e} "
+            f"against masking, in {proof.precision}): protect the layers in question with "
+            "pruning.protect and report the network"
         )
     predicted = count_after(parameter_shapes(network), removed_indices(graph, chosen))
     remove_channels(network, graph, chosen)
     counted = count_parameters(network)
-    if counted != predicted:
-        raise UserError(f"{counted} parameters are left instead of the {predicted} predicted")
-    return {"parameters": counted, "masking_error": error}
+    assert counted == predicted, f"{counted} parameters are left, not the {predicted} predicted"
+    return {
+        "parameters": counted,
+        "masking_error": proof.error,
+        "masking_precision": proof.precision,
+    }
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def _quantise(task: Task) -> None:
 def _samples(task: Task) -> Iterator[Tensor]:
     """Training inputs, to take the ranges of activations from."""
     samples = task.samples(BATCHES * task.batch_size, "quantise")
-    return (given for given, _ in DataLoader(samples, batch_size=task.batch_size))
+    return (inputs for inputs, _ in DataLoader(samples, batch_size=task.batch_size))
 
 
 if __name__ == "__main__":

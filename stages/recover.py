@@ -11,7 +11,7 @@ from stages.training.loop import Plan, seed_everything, train
 def main() -> None:
     """Write the model that the step ends with."""
     settings, step = step_from_arguments()
-    source, target = artifacts.unrecovered_path(step.name), artifacts.model_path(step.name)
+    source, target = artifacts.after_removal_path(step.name), artifacts.model_path(step.name)
     if starts_failed(step):
         pass_on(step, source, target)
         return
@@ -24,8 +24,8 @@ def main() -> None:
     with artifacts.fresh_folder(target) as folder:
         save_network(folder, network, about)
         artifacts.write_csv(folder / artifacts.HISTORY, outcome.history)
-    told = task.quality.text(outcome.quality)
-    print(f"{step.name}: {task.quality.label} {told} after recovery")
+    text = task.quality.text(outcome.quality)
+    print(f"{step.name}: {task.quality.label} {text} after recovery")
 
 
 if __name__ == "__main__":

@@ -31,8 +31,8 @@ def smallest_that_keeps(records: Mapping[str, Mapping[str, Any]]) -> tuple[str, 
     """The name of the smallest model that keeps the criterion, and why it was selected."""
     keeping = {name: r for name, r in records.items() if r["keeps_criterion"]}
     if not keeping:
-        told = "; ".join(f"{name} {record['reason']}" for name, record in records.items())
-        return DENSE, f"no step keeps the criterion ({told})"
+        reasons = "; ".join(f"{name} {record['reason']}" for name, record in records.items())
+        return DENSE, f"no step keeps the criterion ({reasons})"
     name = min(keeping, key=lambda n: keeping[n]["parameters"])
     return name, f"the smallest that keeps the criterion: {keeping[name]['reason']}"
 

@@ -45,8 +45,8 @@ def main() -> None:
         held_out.show({name: networks[name] for name in ("dense", "pruned")}, folder)
     summary = _summary(measures, models) | {"device": device.type}
     artifacts.write_json(artifacts.SUMMARY, rounded(summary))
-    told = ", ".join(f"{name} {models[name][measures.quality.name]:.3f}" for name in networks)
-    print(f"test: {measures.quality.name} {told}")
+    text = ", ".join(f"{name} {models[name][measures.quality.name]:.3f}" for name in networks)
+    print(f"test: {measures.quality.name} {text}")
 
 
 def _model_folders() -> dict[str, Path]:

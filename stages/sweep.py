@@ -17,7 +17,7 @@ from stages.training.gradients import loss_gradients
 from stages.weight_quality import masked_quality
 from stages.weights.order import Order, order_of, size
 from stages.weights.prunable import prunable
-from stages.weights.refine import Curve, refined_curve
+from stages.weights.refine import SparsityCurve, refined_curve
 from stages.weights.scores import gradient_times_weight, magnitude, random_score
 from stages.weights.synflow import densities, synflow_order
 
@@ -59,7 +59,7 @@ def make_order(score: str, network: nn.Module, task: Task, settings: Settings) -
             f"sweep.{settings.task}.include"
         )
     if score == "synflow":
-        falling = densities(sweep.synflow.schedule, sweep.synflow.rounds, sweep.most)
+        falling = densities(sweep.synflow.schedule, sweep.synflow.rounds, sweep.largest_sparsity)
         return synflow_order(network, task.example_shape, sweep.include, sweep.scope, falling)
     if score == "gradient":
         gradients = loss_gradients(network, task, settings.training, "sweep gradient")
@@ -69,17 +69,21 @@ def make_order(score: str, network: nn.Module, task: Task, settings: Settings) -
     return order_of(magnitude(weights), sweep.scope)
 
 
-def _curve(score: str, order: Order, network: nn.Module, task: Task, settings: Settings) -> Curve:
+def _curve(
+    score: str, order: Order, network: nn.Module, task: Task, settings: Settings
+) -> SparsityCurve:
     """Quality on validation over sparsity, sampled where it changes."""
     sweep, device = settings.of(settings.sweep), device_for(settings.training)
     quality = masked_quality(network, order, task, device)
-    with tqdm(total=sweep.evaluations, desc=f"sweep {score}", disable=None) as progress:
+    with tqdm(total=sweep.most_points, desc=f"sweep {score}", disable=None) as progress:
 
         def quality_at(sparsity: float) -> float:
             progress.update()
             return quality(sparsity)
 
-        return refined_curve(quality_at, sweep.evaluations, sweep.resolution, sweep.most)
+        return refined_curve(
+            quality_at, sweep.most_points, sweep.resolution, sweep.largest_sparsity
+        )
 
 
 if __name__ == "__main__":

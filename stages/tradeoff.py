@@ -21,7 +21,7 @@ from stages.weight_quality import masked_quality
 from stages.weights.decide import Decision, as_given, at_the_knee, largest_that_keeps
 from stages.weights.layers import Layer, explain, layer_table
 from stages.weights.order import Order, apply_masks, masks_at, size
-from stages.weights.refine import Curve, sharpened
+from stages.weights.refine import SparsityCurve, sharpened
 
 Judge = Callable[[float], tuple[bool, str]]
 
@@ -38,7 +38,7 @@ def main() -> None:
     _trade(settings, task_of(settings), curves)
 
 
-def _trade(settings: Settings, task: Task, curves: dict[str, Curve]) -> None:
+def _trade(settings: Settings, task: Task, curves: dict[str, SparsityCurve]) -> None:
     network, about = load_network(artifacts.DENSE_MODEL)
     keeps = _judge_of(settings, task, curves)
     if settings.of(settings.tradeoff).rule == "largest":
@@ -67,16 +67,16 @@ def _trade(settings: Settings, task: Task, curves: dict[str, Curve]) -> None:
     print(f"sparse: {decision.reason}; criterion {'kept' if held else 'failed'}: {verdict}")
 
 
-def _judge_of(settings: Settings, task: Task, curves: dict[str, Curve]) -> Judge:
+def _judge_of(settings: Settings, task: Task, curves: dict[str, SparsityCurve]) -> Judge:
     """Whether a quality keeps the criterion, against the dense network where the sweeps began."""
     dense, baseline = next(iter(curves.values()))[0][1], baseline_of(settings).validate()
     criterion = settings.of(settings.criterion)
     return lambda quality: judge(criterion, task.quality, quality, dense, baseline)
 
 
-def _read_curves() -> dict[str, Curve]:
+def _read_curves() -> dict[str, SparsityCurve]:
     """Quality over sparsity of every score that was swept."""
-    curves: dict[str, Curve] = {}
+    curves: dict[str, SparsityCurve] = {}
     for score in SCORES:
         rows = artifacts.read_csv(artifacts.sweep_table(score))
         if rows:
@@ -84,11 +84,11 @@ def _read_curves() -> dict[str, Curve]:
     return curves
 
 
-def _refuse_unswept(settings: Settings, curves: dict[str, Curve]) -> None:
-    wanted = settings.of(settings.tradeoff)
-    if wanted.rule == "given" and wanted.score not in curves:
+def _refuse_unswept(settings: Settings, curves: dict[str, SparsityCurve]) -> None:
+    chosen = settings.of(settings.tradeoff)
+    if chosen.rule == "given" and chosen.score not in curves:
         raise UserError(
-            f"tradeoff.{settings.task}.score {wanted.score} was not swept: add it to "
+            f"tradeoff.{settings.task}.score {chosen.score} was not swept: add it to "
             f"sweep.{settings.task}.scores"
         )
 
@@ -98,8 +98,12 @@ def _read_order(score: str) -> Order:
 
 
 def _sharpen(
-    curves: dict[str, Curve], network: nn.Module, task: Task, settings: Settings, keeps: Judge
-) -> dict[str, Curve]:
+    curves: dict[str, SparsityCurve],
+    network: nn.Module,
+    task: Task,
+    settings: Settings,
+    keeps: Judge,
+) -> dict[str, SparsityCurve]:
     """Look closely at where every curve crosses the criterion, which the sweeps know nothing of."""
     device, resolution = device_for(settings.training), settings.of(settings.sweep).resolution
     sharp = {}
@@ -109,15 +113,17 @@ def _sharpen(
     return sharp
 
 
-def _decide(settings: Settings, task: Task, curves: dict[str, Curve], keeps: Judge) -> Decision:
-    wanted, told = settings.of(settings.tradeoff), task.quality.text
-    if wanted.rule == "largest":
-        return largest_that_keeps(curves, lambda quality: keeps(quality)[0], told)
-    if wanted.rule == "knee":
-        return at_the_knee(curves, told)
-    assert wanted.score is not None
-    assert wanted.sparsity is not None
-    return as_given(wanted.score, wanted.sparsity, curves)
+def _decide(
+    settings: Settings, task: Task, curves: dict[str, SparsityCurve], keeps: Judge
+) -> Decision:
+    chosen, text = settings.of(settings.tradeoff), task.quality.text
+    if chosen.rule == "largest":
+        return largest_that_keeps(curves, lambda quality: keeps(quality)[0], text)
+    if chosen.rule == "knee":
+        return at_the_knee(curves, text)
+    assert chosen.score is not None
+    assert chosen.sparsity is not None
+    return as_given(chosen.score, chosen.sparsity, curves)
 
 
 def _make(

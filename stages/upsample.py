@@ -25,16 +25,16 @@ from stages.video.resizing import resized_format
 
 def main() -> None:
     """Write the output, and say what it is and how long it took."""
-    asked = _arguments()
-    _refuse_paths(asked.input, asked.output)
-    given = _raw_format(asked)
-    enlarger = _enlarger(asked)
+    arguments = _arguments()
+    _refuse_paths(arguments.input, arguments.output)
+    raw = _raw_format(arguments)
+    enlarger = _enlarger(arguments)
     started = time.monotonic()
-    if asked.input.is_dir():
-        count, what = _pictures(asked.input, asked.output, enlarger)
+    if arguments.input.is_dir():
+        count, what = _pictures(arguments.input, arguments.output, enlarger)
     else:
-        count, what = _video(asked, given, enlarger)
-    print(f"{asked.output}: {what}, {(time.monotonic() - started) / count:.3g} s each")
+        count, what = _video(arguments, raw, enlarger)
+    print(f"{arguments.output}: {what}, {(time.monotonic() - started) / count:.3g} s each")
 
 
 def _arguments() -> argparse.Namespace:
@@ -55,7 +55,7 @@ def _arguments() -> argparse.Namespace:
     raw = parser.add_argument_group(f"what a raw {RAW} input does not say of itself")
     raw.add_argument("--size", help="width and height, such as 1920x1080")
     raw.add_argument("--bits", type=int, choices=BITS, help="of a sample")
-    raw.add_argument("--rate", help="frames a second, such as 25 or 30000/1001")
+    raw.add_argument("--rate", help="frames per second, such as 25 or 30000/1001")
     return parser.parse_args()
 
 
@@ -87,46 +87,50 @@ def _refuse_paths(source: Path, target: Path) -> None:
         raise UserError(f"output {target} holds something already: name another folder or empty it")
 
 
-def _raw_format(asked: argparse.Namespace) -> Format | None:
+def _raw_format(arguments: argparse.Namespace) -> Format | None:
     """The format of a raw input; None where the input says it itself."""
-    told = (asked.size, asked.bits, asked.rate)
-    if asked.input.is_dir() or asked.input.suffix.lower() != RAW:
-        if any(told):
+    raw_options = (arguments.size, arguments.bits, arguments.rate)
+    if arguments.input.is_dir() or arguments.input.suffix.lower() != RAW:
+        if any(raw_options):
             raise UserError(f"--size, --bits and --rate are for a raw {RAW} input: leave them out")
         return None
-    if not all(told):
-        raise UserError(f"input {asked.input} is raw: give --size, --bits and --rate, all three")
+    if not all(raw_options):
+        raise UserError(
+            f"input {arguments.input} is raw: give --size, --bits and --rate, all three"
+        )
     try:
-        width, height = (int(side) for side in asked.size.split("x"))
-        rate = Fraction(asked.rate)
+        width, height = (int(side) for side in arguments.size.split("x"))
+        rate = Fraction(arguments.rate)
         if min(width, height) <= 0 or rate <= 0:
             raise ValueError
     except (ValueError, ZeroDivisionError):
         raise UserError(
-            f"--size {asked.size} --rate {asked.rate} cannot be read: "
+            f"--size {arguments.size} --rate {arguments.rate} cannot be read: "
             "they look like 1920x1080 and 25 or 30000/1001"
         ) from None
-    return Format(width, height, asked.bits, rate)
+    return Format(width, height, arguments.bits, rate)
 
 
-def _enlarger(asked: argparse.Namespace) -> Enlarger:
+def _enlarger(arguments: argparse.Namespace) -> Enlarger:
     try:
-        device = device_for(Training(device=asked.device, precision="no"))
+        device = device_for(Training(device=arguments.device, precision="no"))
     except UserError:
-        raise UserError(f"--device {asked.device} is not on this machine: use auto") from None
-    network, about = load_network(asked.model)
+        raise UserError(f"--device {arguments.device} is not on this machine: use auto") from None
+    network, about = load_network(arguments.model)
     scale = scale_of(network, about.example_shape)
-    return Enlarger(network.to(device), scale, asked.tile or None)
+    return Enlarger(network.to(device), scale, arguments.tile or None)
 
 
-def _video(asked: argparse.Namespace, raw: Format | None, enlarger: Enlarger) -> tuple[int, str]:
-    with decoded(asked.input, raw) as (form, given):
-        if asked.input.suffix.lower() not in (RAW, Y4M):  # they hold no times
-            refuse_uneven(asked.input, form.rate)
+def _video(
+    arguments: argparse.Namespace, raw: Format | None, enlarger: Enlarger
+) -> tuple[int, str]:
+    with decoded(arguments.input, raw) as (form, frames):
+        if arguments.input.suffix.lower() not in (RAW, Y4M):  # they hold no times
+            refuse_uneven(arguments.input, form.rate)
         larger = resized_format(form, enlarger.scale, 1)
-        made = enlarge_frames(given, form, enlarger, asked.batch)
-        frames = tqdm(made, "frames", unit="frame", disable=None)
-        count = write_video(asked.output, larger, frames, None if raw else asked.input)
+        made = enlarge_frames(frames, form, enlarger, arguments.batch)
+        shown = tqdm(made, "frames", unit="frame", disable=None)
+        count = write_video(arguments.output, larger, shown, None if raw else arguments.input)
     return count, f"{count} frames of {larger.width} x {larger.height}, {form.bits} bits"
 
 

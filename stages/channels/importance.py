@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from stages.dependency.graph import Graph, Group
 
-Importance = dict[str, NDArray[np.float64]]  # a value a unit, by group name
+Importance = dict[str, NDArray[np.float64]]  # a value per unit, by group name
 Kind = Literal["norm2", "mean", "taylor"]
 
 

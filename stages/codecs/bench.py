@@ -39,7 +39,7 @@ INTERPOLATIONS = ("bicubic", "lanczos")
 class Stream:
     """A coded sequence: what tables say of it, its frames, and the original in as many bits."""
 
-    told: Mapping[str, Any]
+    columns: Mapping[str, Any]
     form: Format
     lumas: Lumas
     whole: Format
@@ -50,7 +50,7 @@ class Bench:
     """What the `codec` section asks for, over the test sequences of the data."""
 
     def __init__(self, settings: Settings):
-        self.asked, self.scale = settings.codec, settings.data.upsampling.scale
+        self.codec, self.scale = settings.codec, settings.data.upsampling.scale
 
     def measure(
         self, networks: Mapping[str, nn.Module], sequences: Path, coded: Path, crops: Path
@@ -79,14 +79,14 @@ class Bench:
         rows, middles = [], {}
         with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(os.cpu_count()) as pool:
             original = Path(name) / "original.y4m"
-            if self.asked.vmaf:
+            if self.codec.vmaf:
                 save_y4m(original, stream.whole, stream.original)
             scores: dict[str, Future[float]] = {}
             for label, enlarge in filters.items():
                 made = [as_samples(luma, stream.form) for luma in enlarge(stream.lumas)]
                 middles[label] = made[len(made) // 2]
-                rows.append({**stream.told, "filter": label, "psnr_db": _psnr_db(made, stream)})
-                if self.asked.vmaf:
+                rows.append({**stream.columns, "filter": label, "psnr_db": _psnr_db(made, stream)})
+                if self.codec.vmaf:
                     path = Path(name) / f"{label}.y4m"
                     pairs = zip(made, stream.original, strict=True)
                     save_y4m(path, stream.whole, ((luma, *frame[1:]) for luma, frame in pairs))
@@ -96,7 +96,7 @@ class Bench:
         return rows, middles
 
     def _points(self) -> list[tuple[str, str, int]]:
-        return list(product(self.asked.codecs, self.asked.modes, sorted(self.asked.qps)))
+        return list(product(self.codec.codecs, self.codec.modes, sorted(self.codec.qps)))
 
     def _streams(self, sequences: list[VideoSequence], coded: Path) -> Iterator[Stream]:
         for sequence in sequences:
@@ -106,8 +106,8 @@ class Bench:
                 form, frames = frames_of(path, sequence.frames)
                 whole = replace(sequence.form, bits=form.bits)
                 if whole not in originals:
-                    given = originals[sequence.form]
-                    originals[whole] = [in_bits(frame, sequence.form, whole) for frame in given]
+                    original = originals[sequence.form]
+                    originals[whole] = [in_bits(frame, sequence.form, whole) for frame in original]
                 yield Stream(
                     {"sequence": sequence.name, "codec": codec, "mode": mode, "qp": qp,
                      "rate_kbps": rate_kbps(path, sequence.frames, sequence.form.rate)},
@@ -136,8 +136,8 @@ class Bench:
 
     def _is_shown(self, stream: Stream) -> bool:
         """One stream a sequence: the first codec, the last mode, the QP before the largest."""
-        shown = self.asked.codecs[0], self.asked.modes[-1], sorted(self.asked.qps)[-2]
-        return tuple(stream.told[key] for key in ("codec", "mode", "qp")) == shown
+        shown = self.codec.codecs[0], self.codec.modes[-1], sorted(self.codec.qps)[-2]
+        return tuple(stream.columns[key] for key in ("codec", "mode", "qp")) == shown
 
 
 def _psnr_db(planes: list[Plane], stream: Stream) -> float:
@@ -154,5 +154,5 @@ def _crop(stream: Stream, middles: Mapping[str, Plane], folder: Path) -> None:
     """Write the most detailed part of the middle frame as each filter makes it."""
     lumas = {name: as_fractions(plane, stream.whole) for name, plane in middles.items()}
     original = as_fractions(stream.original[len(stream.original) // 2][0], stream.whole)
-    picture = Picture(str(stream.told["sequence"]), original, stream.whole.bits)
+    picture = Picture(str(stream.columns["sequence"]), original, stream.whole.bits)
     write_crops(folder, picture, {**lumas, "original": original})

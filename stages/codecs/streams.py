@@ -43,23 +43,23 @@ def whole_stream(folder: Path, sequence: str, codec: str, mode: str) -> Path:
     return path
 
 
-def encode_all(sequences: Sequence[VideoSequence], asked: Codec, qp: int, folder: Path) -> int:
+def encode_all(sequences: Sequence[VideoSequence], settings: Codec, qp: int, folder: Path) -> int:
     """Encode every sequence with every codec in every mode; returns how many streams that made.
 
     Raises:
         UserError: if an encoder is missing or fails; the rest is not begun then.
     """
-    for codec in asked.codecs:
+    for codec in settings.codecs:
         encoder_of(codec)
     begun: dict[Path, Future[None]] = {}
     with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(os.cpu_count()) as pool:
-        for codec, sequence in product(asked.codecs, sequences):
+        for codec, sequence in product(settings.codecs, sequences):
             source = Path(temporary) / f"{sequence.name}_{codec}.y4m"
             write_for(codec, source, sequence.low(), format_of(sequence.folder / "low.y4m"))
-            for mode in asked.modes:
+            for mode in settings.modes:
                 target = stream_path(folder, sequence.name, codec, mode)
                 target.parent.mkdir(exist_ok=True)
-                preset = getattr(asked.presets, codec)
+                preset = getattr(settings.presets, codec)
                 begun[target] = pool.submit(encode, source, target, codec, mode, qp, preset)
         try:
             for future in tqdm(begun.values(), f"QP {qp}", unit="stream", disable=None):

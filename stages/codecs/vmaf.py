@@ -16,5 +16,5 @@ def vmaf(made: Path, original: Path) -> float:
             ["-i", str(made), "-i", str(original), "-lavfi", graph, "-f", "null", "-"],
             f"measuring VMAF of {made.name}",
         )
-        told = json.loads(log.read_text(encoding="utf-8"))
-    return float(told["pooled_metrics"]["vmaf"]["mean"])
+        measured = json.loads(log.read_text(encoding="utf-8"))
+    return float(measured["pooled_metrics"]["vmaf"]["mean"])

@@ -29,14 +29,14 @@ BGR_TO_LUMA = np.array([0.114, 0.587, 0.299])
 
 
 def read_luma(path: Path) -> tuple[Luma, int]:
-    """Read a PNG, JPEG or TIFF file of 8 or 16 bits a channel; returns its luma and its bits.
+    """Read a PNG, JPEG or TIFF file of 8 or 16 bits per channel; returns its luma and its bits.
 
     Raises:
         UserError: if it cannot be decoded or has another depth.
     """
     pixels = decode_file(path, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if pixels.dtype not in (np.uint8, np.uint16):
-        raise UserError(f"picture {path} holds {pixels.dtype}: give 8 or 16 bits a channel")
+        raise UserError(f"picture {path} holds {pixels.dtype}: give 8 or 16 bits per channel")
     bits = 8 * pixels.dtype.itemsize
     return on_grid((pixels @ BGR_TO_LUMA) / (2**bits - 1), bits), bits
 
@@ -51,7 +51,7 @@ def read_pixels(path: Path, channels: int | None) -> NDArray[np.uint8]:
     depth = 0 if channels is None else cv2.IMREAD_ANYDEPTH
     pixels: NDArray[np.uint8] = decode_file(path, flags[channels] | depth)
     if pixels.dtype != np.uint8:
-        raise UserError(f"picture {path} holds {pixels.dtype}: give 8 bits a channel")
+        raise UserError(f"picture {path} holds {pixels.dtype}: give 8 bits per channel")
     return pixels if pixels.ndim == 2 else np.ascontiguousarray(pixels[:, :, 2::-1])
 
 

@@ -12,7 +12,7 @@ from stages.errors import UserError
 
 
 def quantise(source: Path, target: Path, samples: Iterable[Tensor]) -> None:
-    """Write `target`: weights (a scale a channel) and activations of `source` in 8 bits.
+    """Write `target`: weights (a scale per channel) and activations of `source` in 8 bits.
 
     Ranges of activations are those that `samples`, batches of inputs, give. What has no 8-bit
     form stays as it is.

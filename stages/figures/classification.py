@@ -43,7 +43,7 @@ def _accuracy_at(rows: Rows, model: str, snr_db: float) -> float:
 
 
 def class_drawings(rows: Rows, classes: Sequence[str], examples: NDArray[np.float32]) -> Drawings:
-    """All figures of a classifier, of rows a model and test sample, and one example a class."""
+    """All figures of a classifier, of rows a model and test sample, and one example per class."""
     drawings = {
         "confusions": Drawing(
             confusion_figure(rows, classes),
@@ -62,7 +62,7 @@ def class_drawings(rows: Rows, classes: Sequence[str], examples: NDArray[np.floa
 
 
 def confusion_figure(rows: Rows, classes: Sequence[str]) -> Figure:
-    """Shares of each class taken for each class, a panel a model."""
+    """Shares of each class taken for each class, a panel per model."""
     models = [m for m in COLOURS if any(row["model"] == m for row in rows)]
     figure, panels = plt.subplots(
         1, len(models), figsize=(0.8 + 4.4 * len(models), 4.9), sharey=True, squeeze=False
@@ -100,7 +100,7 @@ def confusion(rows: Rows, model: str, classes: Sequence[str]) -> NDArray[np.floa
 
 
 def snr_figure(rows: Rows) -> Figure:
-    """Accuracy over SNR, a line a model."""
+    """Accuracy over SNR, a line per model."""
     figure, axes = plt.subplots(figsize=(8, 4.5))
     for model in dict.fromkeys(row["model"] for row in rows):
         hits: dict[float, list[float]] = {}

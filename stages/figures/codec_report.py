@@ -46,7 +46,7 @@ def codec_lead(deltas: Rows) -> str:
 
 
 def standard_table(deltas: Rows) -> Table:
-    """BD-rate in the standard's form: a row a filter, a column a codec and mode."""
+    """BD-rate in the standard's form: a row per filter, a column per codec and mode."""
     found = mean_rates(deltas)
     head = ["filter", *(f"{codec.upper()} {'LD' if 'low' in mode else 'RA'}"
                         for codec, mode in COLUMNS)]  # fmt: skip
@@ -59,7 +59,7 @@ def standard_table(deltas: Rows) -> Table:
 
 
 def delta_table(deltas: Rows) -> Table:
-    """All deltas against bicubic: a row a sequence, codec, mode and filter; the means last."""
+    """All deltas against bicubic: a row per sequence, codec, mode and filter; the means last."""
     head = ["sequence", "codec", "mode", "filter", "BD-rate", "BD-PSNR (dB)", "BD-rate (VMAF)",
             "BD-VMAF"]  # fmt: skip
     ordered = sorted(deltas, key=lambda row: row["sequence"] == MEAN)

@@ -16,12 +16,12 @@ SHOWN = ("bicubic", "dense", "pruned", "original")
 
 
 def codec_drawings(points: Rows, deltas: Rows, crops: Path) -> Drawings:
-    """All figures, of a row a stream and filter, a row a delta, and crops of decoded frames."""
+    """All figures, of a row per stream and filter, a row per delta, and crops of decoded frames."""
     codecs = list(dict.fromkeys(str(row["codec"]) for row in points))
     drawings = {
         f"rate_{codec}": Drawing(
             rate_figure(points, codec),
-            f"Y-PSNR against rate behind {codec.upper()}, a row a sequence, a column a mode.",
+            f"Y-PSNR against rate behind {codec.upper()}, a row per sequence, a column per mode.",
         )
         for codec in codecs
     }
@@ -37,7 +37,7 @@ def codec_drawings(points: Rows, deltas: Rows, crops: Path) -> Drawings:
 
 
 def rate_figure(points: Rows, codec: str) -> Figure:
-    """Quality over rate of every filter, a panel a sequence and mode."""
+    """Quality over rate of every filter, a panel per sequence and mode."""
     by_key = {key: curve for key, curve in curves(points, "psnr_db").items() if key[1] == codec}
     sequences, modes = (list(dict.fromkeys(key[place] for key in by_key)) for place in (0, 2))
     figure, grid = plt.subplots(
@@ -68,8 +68,8 @@ def delta_figure(deltas: Rows) -> Figure:
         places = [place + 0.4 * number for place in range(len(cases))]
         values = [found[*case, name] for case in cases]
         bars = axes.bar(places, [v or 0 for v in values], 0.38, color=COLOURS[name], label=name)
-        told = ["unknown" if v is None else f"{v:+.3f}" for v in values]
-        axes.bar_label(bars, told, fontsize=9, padding=2)
+        labels = ["unknown" if v is None else f"{v:+.3f}" for v in values]
+        axes.bar_label(bars, labels, fontsize=9, padding=2)
     axes.axhline(0, color=BASELINE, lw=1)
     axes.set_xticks([place + 0.2 for place in range(len(cases))])
     axes.set_xticklabels([f"{codec.upper()}\n{plain(mode)}" for codec, mode in cases])

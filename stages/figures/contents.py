@@ -24,12 +24,12 @@ def _leads(results: Results) -> list[str]:
     """What opens the report: channels, then single weights."""
     summary, decision = results.summary, results.decision
     measures, quality = results.measures, results.measures.quality
-    told = report.lead(summary, quality, measures.baseline)
-    leads = [report.paragraph(told, "lead" if summary["selected"] != DENSE else "lead failed")]
+    text = report.lead(summary, quality, measures.baseline)
+    leads = [report.paragraph(text, "lead" if summary["selected"] != DENSE else "lead failed")]
     if decision["decided"]:
-        told = report.sparse_lead(decision, summary, quality)
+        text = report.sparse_lead(decision, summary, quality)
         kind = "lead" if decision["keeps_criterion"] else "lead failed"
-        leads.append(report.paragraph(told, kind))
+        leads.append(report.paragraph(text, kind))
     return leads
 
 

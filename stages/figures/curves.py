@@ -11,7 +11,7 @@ from stages.figures.theme import PALETTE
 
 
 @dataclass(frozen=True)
-class Curve:
+class TrainingCurve:
     """A phase of training: what kind it is, its step, and its history's columns."""
 
     kind: str
@@ -23,12 +23,12 @@ class Curve:
 
 def curves_from(
     histories: Sequence[tuple[str, str, Sequence[Mapping[str, str]]]], quality: str
-) -> list[Curve]:
+) -> list[TrainingCurve]:
     """Read (kind, step, rows of a history) as curves; `quality` names a column."""
     curves = []
     for kind, step, rows in histories:
         curves.append(
-            Curve(
+            TrainingCurve(
                 kind,
                 step,
                 [int(row["iteration"]) for row in rows],
@@ -39,7 +39,7 @@ def curves_from(
     return curves
 
 
-def curves_figure(curves: Sequence[Curve], axis: str) -> Figure:
+def curves_figure(curves: Sequence[TrainingCurve], axis: str) -> Figure:
     """Quality on validation (above) and training loss (below) over all iterations so far."""
     figure, (above, below) = plt.subplots(2, 1, figsize=(9, 6), sharex=True, height_ratios=(3, 2))
     start, named = 0, set()

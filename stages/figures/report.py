@@ -47,31 +47,31 @@ def lead(summary: Mapping[str, Any], quality: Quality, baseline: str) -> str:
 def sparse_lead(decision: Mapping[str, Any], summary: Mapping[str, Any], quality: Quality) -> str:
     """The paragraph on single weights: what was decided and why, what was refused, the test."""
     refused = "; ".join(f"{score}: {why}" for score, why in decision["refused"].items())
-    told = (
+    text = (
         f"Single weights: {decision['zeros']:,} of {decision['weights']:,} are zero (score "
         f"{decision['score']}, sparsity {decision['sparsity']:.4f}). Decided by the rule "
         f"{decision['rule']}: {decision['reason']}."
     )
     if refused:
-        told += f" Refused: {refused}."
+        text += f" Refused: {refused}."
     if decision["quality_recovered"] is not None:
-        told += (
+        text += (
             f" Recovery brought {quality.text(decision['quality'])} to "
             f"{quality.text(decision['quality_recovered'])} on validation."
         )
     kept = "held" if decision["keeps_criterion"] else "did not hold"
-    told += (
+    text += (
         f" The criterion {kept}: {decision['verdict']}. On the test part its {quality.label} is "
         f"{quality.text(summary['sparse'][quality.name])}, against "
         f"{quality.number(summary['dense'][quality.name])} for the dense model."
     )
-    return told
+    return text
 
 
 def zeros_text(summary: Mapping[str, Any], quality: Quality) -> str:
     """What zeros are worth: no time, fewer bytes; 8 bits; and what removed channels are worth."""
     dense, sparse, pruned = (summary[name] for name in ("dense", "sparse", "pruned"))
-    told = (
+    text = (
         "Zeros in a tensor do not make dense kernels faster: the sparse network does all "
         f"{sparse['macs']:,} multiply-accumulates of the dense one and took "
         f"{sparse['latency_ms']:.2f} ms where that took {dense['latency_ms']:.2f}. What they give "
@@ -79,13 +79,13 @@ def zeros_text(summary: Mapping[str, Any], quality: Quality) -> str:
     )
     if "sparse_8bit" in summary:
         small = summary["sparse_8bit"]
-        told += (
+        text += (
             f"In 8 bits the sparse network takes {small['zip_bytes']:,} bytes after compression, "
             f"with a {quality.label} of {quality.text(small[quality.name])} on the test part "
             f"instead of {quality.number(sparse[quality.name])} (its time is ONNX "
             "Runtime's, the others' PyTorch's: do not compare them). "
         )
-    return told + (
+    return text + (
         f"Removed channels give time: the pruned network needs {pruned['macs']:,} "
         f"multiply-accumulates and took {pruned['latency_ms']:.2f} ms."
     )

@@ -72,8 +72,8 @@ def layers_figure(rows: Sequence[Mapping[str, str]]) -> Figure:
     )
     for place, row in enumerate(rows):
         dead = f", {row['dead_channels']} dead" if int(row["dead_channels"]) else ""
-        told = f" {float(row['sparsity']):.3f} of {int(row['weights']):,}{dead}"
-        axes.text(float(row["sparsity"]), place, told, va="center", fontsize=8)
+        label = f" {float(row['sparsity']):.3f} of {int(row['weights']):,}{dead}"
+        axes.text(float(row["sparsity"]), place, label, va="center", fontsize=8)
     axes.set_yticks(list(places), [row["layer"] for row in rows], fontsize=9)
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)

@@ -23,9 +23,9 @@ ATEN = torch.ops.aten
 class StoppedError(Exception):
     """Not an error: the network has run as far as was wanted, up to the mean of `given`."""
 
-    def __init__(self, given: Tensor):
+    def __init__(self, tensor: Tensor):
         super().__init__("the network was stopped at a mean")
-        self.given = given
+        self.tensor = tensor
 
 
 class Means(TorchDispatchMode):
@@ -41,14 +41,14 @@ class Means(TorchDispatchMode):
         options = kwargs or {}
         if not _is_mean(func, args):
             return func(*args, **options)
-        given: Tensor = args[0]
-        value = self.take(self.seen, given)
+        tensor: Tensor = args[0]
+        value = self.take(self.seen, tensor)
         self.seen += 1
         if value is None:
             return func(*args, **options)
         keeps_axes = func is not ATEN.mean.dim or (len(args) > 2 and args[2])
-        shape = (*given.shape[:2], 1, 1) if keeps_axes else given.shape[:2]
-        return value.to(given.device, options.get("dtype") or given.dtype).reshape(shape)
+        shape = (*tensor.shape[:2], 1, 1) if keeps_axes else tensor.shape[:2]
+        return value.to(tensor.device, options.get("dtype") or tensor.dtype).reshape(shape)
 
 
 def _is_mean(func: Any, args: Any) -> bool:
@@ -78,11 +78,11 @@ def run(network: nn.Module, luma: Tensor, scale: int, take: Take | None = None) 
         raise UserError(
             f"the network fails on {len(luma)} x {height} x {width} of luma: {reason}"
         ) from error
-    wanted = (len(luma), 1, scale * height, scale * width)
-    if output.shape != wanted:
+    expected = (len(luma), 1, scale * height, scale * width)
+    if output.shape != expected:
         raise UserError(
-            f"the network turns {tuple(luma.shape)} into {tuple(output.shape)}, not into {wanted}: "
-            "give one that enlarges luma"
+            f"the network turns {tuple(luma.shape)} into {tuple(output.shape)}, not into "
+            f"{expected}: give one that enlarges luma"
         )
     return output
 

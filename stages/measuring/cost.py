@@ -48,10 +48,10 @@ def median_latency_ms(
         for turn in range(runs + 1):
             for name, network in networks.items():
                 device = device_of(network)
-                given = inputs.to(device, copy=True)  # a network may alter it in place
+                own_inputs = inputs.to(device, copy=True)  # a network may alter it in place
                 _wait_for(device)
                 start = time.perf_counter()
-                network(given)
+                network(own_inputs)
                 _wait_for(device)
                 if turn:
                     times[name].append(1000 * (time.perf_counter() - start))

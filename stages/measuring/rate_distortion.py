@@ -12,10 +12,10 @@ MEAN = "mean"  # in the place of a sequence: the mean over all
 DELTAS = ("bd_rate", "bd_psnr_db", "bd_rate_vmaf", "bd_vmaf")
 
 Rows = Sequence[Mapping[str, Any]]
-Curve = tuple[list[float], list[float]]  # rates, and qualities that grow with them
+RateCurve = tuple[list[float], list[float]]  # rates, and qualities that grow with them
 
 
-def bd_rate(anchor: Curve, other: Curve) -> float | None:
+def bd_rate(anchor: RateCurve, other: RateCurve) -> float | None:
     """Mean difference of rate at equal quality, as a fraction: -0.1 saves a tenth.
 
     None where the curves share no quality, or a quality does not grow with its rate (VCEG-M33;
@@ -25,12 +25,12 @@ def bd_rate(anchor: Curve, other: Curve) -> float | None:
     return None if found is None else found / 100
 
 
-def bd_quality(anchor: Curve, other: Curve) -> float | None:
+def bd_quality(anchor: RateCurve, other: RateCurve) -> float | None:
     """Mean difference of quality at equal rate, in its own unit (BD-PSNR: dB)."""
     return _delta("bd_psnr", anchor, other, shared=0)
 
 
-def _delta(name: str, anchor: Curve, other: Curve, shared: int) -> float | None:
+def _delta(name: str, anchor: RateCurve, other: RateCurve, shared: int) -> float | None:
     if not (_grows(anchor) and _grows(other) and _overlap(anchor[shared], other[shared])):
         return None
     import bjontegaard  # imports matplotlib
@@ -42,7 +42,7 @@ def _delta(name: str, anchor: Curve, other: Curve, shared: int) -> float | None:
     return float(found)
 
 
-def _grows(curve: Curve) -> bool:
+def _grows(curve: RateCurve) -> bool:
     points = sorted(zip(*curve, strict=True))
     return all(a[0] < b[0] and a[1] < b[1] for a, b in pairwise(points))
 
@@ -51,7 +51,7 @@ def _overlap(one: Sequence[float], other: Sequence[float]) -> bool:
     return max(min(one), min(other)) < min(max(one), max(other))
 
 
-def curves(rows: Rows, quality: str) -> dict[tuple[str, ...], Curve]:
+def curves(rows: Rows, quality: str) -> dict[tuple[str, ...], RateCurve]:
     """Rates and qualities by (sequence, codec, mode, filter), by rising rate."""
     found: dict[tuple[str, ...], list[tuple[float, float]]] = {}
     for row in rows:
@@ -80,7 +80,7 @@ def deltas(rows: Rows) -> list[dict[str, Any]]:
 
 
 def _against_anchor(
-    by: Mapping[tuple[str, ...], Curve], key: tuple[str, ...], names: Sequence[str]
+    by: Mapping[tuple[str, ...], RateCurve], key: tuple[str, ...], names: Sequence[str]
 ) -> dict[str, Any]:
     if key not in by:
         return dict.fromkeys(names)

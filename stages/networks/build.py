@@ -35,15 +35,15 @@ def resolve(
     Raises:
         UserError: if it cannot be found.
     """
-    path, given = FACTORIES.get(factory, factory), dict(arguments)
+    path, known = FACTORIES.get(factory, factory), dict(arguments)
     if ":" not in path and is_in_zoo(factory):
-        path, given = ZOO, {"name": factory, **given}
+        path, known = ZOO, {"name": factory, **known}
     try:
         parameters = inspect.signature(_import(path)).parameters
     except (TypeError, ValueError) as error:
         raise UserError(f"network {factory!r} is no factory: {error}") from error
-    open_ones = {name: v for name, v in offered.items() if name in parameters and name not in given}
-    return path, given | open_ones
+    open_ones = {name: v for name, v in offered.items() if name in parameters and name not in known}
+    return path, known | open_ones
 
 
 def build_network(factory: str, arguments: Mapping[str, Any]) -> nn.Module:

@@ -34,8 +34,8 @@ def torchvision_classifier(
             f"data.classification.pictures.channels to {COLOURS}"
         )
     one_head = {"aux_logits": False, "init_weights": True} if name in _TWO_HEADS else {}
-    given = {**one_head, **options}
-    network: nn.Module = get_model(name, weights=None, num_classes=classes, **given)
+    arguments = {**one_head, **options}
+    network: nn.Module = get_model(name, weights=None, num_classes=classes, **arguments)
     return network
 
 

@@ -34,7 +34,7 @@ class Parts(Section):
 
 
 class RawVideo(Section):
-    """What a `.yuv` file does not say: height and width, bits a sample (4:2:0), frames a second."""
+    """What `.yuv` files do not say: height and width, bits per sample (4:2:0), frames per second."""
 
     frame: tuple[Even, Even]
     bits: Literal[8, 10]
@@ -85,7 +85,7 @@ Decibels = Annotated[float, Field(ge=-100, le=100)]
 class Radio(Section):
     """Synthesised radio signals: `signals` of every modulation at every SNR, and their channel.
 
-    `offset` is the largest carrier offset in cycles a sample, `echoes` how many delayed copies
+    `offset` is the largest carrier offset in cycles per sample, `echoes` how many delayed copies
     arrive, `echo_gain` the standard deviation of each one's amplitude.
     """
 

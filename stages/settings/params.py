@@ -117,6 +117,6 @@ def _first_problem(error: ValidationError, tree: Any) -> str:
         return f"{where}: missing"
     message = first["msg"].removeprefix("Value error, ")
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    given = first.get("input")
-    shown = f", got {given!r}" if isinstance(given, str | int | float) else ""
+    value = first.get("input")
+    shown = f", got {value!r}" if isinstance(value, str | int | float) else ""
     return f"{where}: {message[0].lower() + message[1:]}{shown}{more}"

@@ -10,7 +10,7 @@ from stages.settings.section import Count, NotNegative, Section, Share
 DENSE = "dense"  # the name of the model that the first step starts from
 # What else is in models/, so no step can be called so.
 RESERVED = {
-    "pruned", "sparsified", "unrecovered", "controls", "schedule", "verdicts", "orders", "sparse",
+    "pruned", "sparsified", "after_removal", "controls", "schedule", "verdicts", "orders", "sparse",
     "quantised", "own", "initial",
 }  # fmt: skip
 

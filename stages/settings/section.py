@@ -34,7 +34,7 @@ class Section(BaseModel):
 
 
 class ByTask(Section):
-    """A section with a part a task, `upsampling` and `classification`, of whatever types."""
+    """A section with a part per task, `upsampling` and `classification`, of whatever types."""
 
 
 class PerTask(ByTask, Generic[T]):

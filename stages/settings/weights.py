@@ -22,16 +22,16 @@ class SynFlow(Section):
 class Sweep(Section):
     """One-shot weight pruning over many sparsities.
 
-    `evaluations` bounds the points of each score; none are closer than `resolution`, and none lie
-    above `most`. `include` says what counts as a weight.
+    Each score gets at most `most_points`; none are closer than `resolution`, and none lie
+    above `largest_sparsity`. `include` says what counts as a weight.
     """
 
     scores: tuple[ScoreName, ...]
     scope: Literal["global", "layer"]
     include: Annotated[tuple[Kind, ...], Field(min_length=1)]
-    evaluations: Annotated[int, Field(ge=3)]
+    most_points: Annotated[int, Field(ge=3)]
     resolution: Share
-    most: Share
+    largest_sparsity: Share
     synflow: SynFlow
 
     @model_validator(mode="after")

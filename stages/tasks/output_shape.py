@@ -16,9 +16,9 @@ def refuse_misfit(
     """
     try:
         with torch.no_grad():
-            given = tuple(network.eval()(torch.zeros(shape)).shape)
+            output = tuple(network.eval()(torch.zeros(shape)).shape)
     except Exception as error:  # whatever a user's own forward pass may raise
         reason = str(error).split("\n")[0]
         raise UserError(f"the network does not take inputs of shape {shape}: {reason}") from error
-    if given != expected:
-        raise UserError(f"the network turns {shape} into {given}, but {need} {expected}")
+    if output != expected:
+        raise UserError(f"the network turns {shape} into {output}, but {need} {expected}")

@@ -19,8 +19,8 @@ def loss_gradients(
     network.to(device).eval()
     network.zero_grad()
     samples = task.samples(BATCHES * task.batch_size, phase)
-    for given, wanted in DataLoader(samples, batch_size=task.batch_size):
-        (task.loss(network(given.to(device)), wanted.to(device)) / BATCHES).backward()
+    for inputs, targets in DataLoader(samples, batch_size=task.batch_size):
+        (task.loss(network(inputs.to(device)), targets.to(device)) / BATCHES).backward()
     gradients = {
         name: torch.zeros_like(p, device="cpu") if p.grad is None else p.grad.cpu()
         for name, p in network.named_parameters()

@@ -40,30 +40,30 @@ def load_weights(
     Raises:
         UserError: listing missing keys, unexpected keys and wrong shapes.
     """
-    given = torchvision_weights(classifier) if weights == TORCHVISION else _read_tensors(weights)
-    wanted = network.state_dict()
+    tensors = torchvision_weights(classifier) if weights == TORCHVISION else _read_tensors(weights)
+    own = network.state_dict()
     # Files from before PyTorch 0.4.1 do not count batches, and load all the same.
-    counts = {key: t for key, t in wanted.items() if key.endswith("num_batches_tracked")}
-    given = counts | given
+    counts = {key: t for key, t in own.items() if key.endswith("num_batches_tracked")}
+    tensors = counts | tensors
     if new_head:
-        head = [key for key in wanted if key.rpartition(".")[0] == last_layer(network)]
-        fresh = [k for k in head if k in given and given[k].shape != wanted[k].shape]
-        given |= {key: wanted[key] for key in fresh}
+        head = [key for key in own if key.rpartition(".")[0] == last_layer(network)]
+        fresh = [k for k in head if k in tensors and tensors[k].shape != own[k].shape]
+        tensors |= {key: own[key] for key in fresh}
         if fresh:
             print(f"weights {weights}: the last layer is of another size and starts anew")
     problems = {
-        "missing": [name for name in wanted if name not in given],
-        "unexpected": [name for name in given if name not in wanted],
+        "missing": [name for name in own if name not in tensors],
+        "unexpected": [name for name in tensors if name not in own],
         "wrong shape": [
-            f"{name} {list(given[name].shape)} instead of {list(tensor.shape)}"
-            for name, tensor in wanted.items()
-            if name in given and given[name].shape != tensor.shape
+            f"{name} {list(tensors[name].shape)} instead of {list(tensor.shape)}"
+            for name, tensor in own.items()
+            if name in tensors and tensors[name].shape != tensor.shape
         ],
     }
-    told = "; ".join(f"{what}: {_some(names)}" for what, names in problems.items() if names)
-    if told:
-        raise UserError(f"weights {weights} do not fit the network: {told}")
-    network.load_state_dict(given)
+    listed = "; ".join(f"{what}: {_some(names)}" for what, names in problems.items() if names)
+    if listed:
+        raise UserError(f"weights {weights} do not fit the network: {listed}")
+    network.load_state_dict(tensors)
 
 
 def _some(names: list[str], most: int = 8) -> str:

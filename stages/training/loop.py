@@ -51,7 +51,7 @@ class Plan:
 
 @dataclass
 class Outcome:
-    """The kept epoch and its quality, the iterations run, and a history row an epoch."""
+    """The kept epoch and its quality, the iterations run, and a history row per epoch."""
 
     quality: float
     epoch: int = 0
@@ -151,10 +151,10 @@ class _Steps:
         learning_rate = self.plan.learning_rate * share
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        given, wanted = next(self.batches)
+        inputs, targets = next(self.batches)
         self.optimizer.zero_grad()
         with self.accelerator.autocast():
-            loss = self.task.loss(self.network(given), wanted)
+            loss = self.task.loss(self.network(inputs), targets)
         self.accelerator.backward(loss)
         self.optimizer.step()
         if self.hook:

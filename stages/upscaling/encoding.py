@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from stages.errors import UserError
-from stages.video.ffmpeg import QUIET, executable, first_line, told_of
+from stages.video.ffmpeg import QUIET, executable, first_line, stream_info_of
 from stages.video.frames import Format, Frame
 from stages.video.y4m import write_y4m
 
@@ -35,8 +35,8 @@ def write_container(
     made = ["-fps_mode", "passthrough", "-strict", "-1", *options, str(target.resolve())]
     command = [executable(), *QUIET, "-f", "yuv4mpegpipe", "-i", "-", *taken, "-map", "0:v", *kept,
                *made]  # fmt: skip
-    with tempfile.TemporaryFile() as told:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=told)
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=log)
         try:
             count = _feed(process, form, frames)
             failed = process.wait()
@@ -44,8 +44,8 @@ def write_container(
             process.kill()
             process.wait()
         if failed:
-            told.seek(0)
-            reason = first_line(told.read().decode(errors="replace"))
+            log.seek(0)
+            reason = first_line(log.read().decode(errors="replace"))
             raise UserError(f"{name} cannot be written: {reason}")
     return count
 
@@ -64,18 +64,18 @@ def _meaning(source: Path) -> list[str]:
 
     That is their range, colours, where chroma lies, and the shape of a pixel.
     """
-    told = told_of(source)
+    info = stream_info_of(source)
     # What was no luma and chroma became so when it was read, in ffmpeg's own range and colours.
-    settings = _told(told.words) if re.match(YUV, told.kind) else {}
+    settings = _meaning_of(info.words) if re.match(YUV, info.kind) else {}
     filters = [f"setparams={':'.join(f'{k}={v}' for k, v in settings.items())}"] if settings else []
-    if shape := re.search(r"SAR (\d+):(\d+)", told.rest):
+    if shape := re.search(r"SAR (\d+):(\d+)", info.rest):
         filters.append(f"setsar={shape[1]}/{shape[2]}")
     # An encoder that is not told the range has samples converted to its own.
     kept = ["-color_range", settings["range"]] if "range" in settings else []
     return [*(["-vf", ",".join(filters)] if filters else []), *kept]
 
 
-def _told(words: Sequence[str]) -> dict[str, str]:
+def _meaning_of(words: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for word in words:
         if word in RANGES:

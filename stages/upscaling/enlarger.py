@@ -66,8 +66,8 @@ def scale_of(network: nn.Module, shape: tuple[int, ...]) -> int:
         raise UserError(f"the network does not take inputs of shape {shape}: {reason}") from error
     if not torch.isfinite(output).all():
         raise UserError("the network makes values that are no numbers: train it again")
-    given = tuple(output.shape)
-    scale = int(given[-1]) // shape[-1]
-    if not scale or given != (*shape[:2], scale * shape[2], scale * shape[3]):
-        raise UserError(f"the network turns {shape} into {given}: give one that enlarges luma")
+    made = tuple(output.shape)
+    scale = int(made[-1]) // shape[-1]
+    if not scale or made != (*shape[:2], scale * shape[2], scale * shape[3]):
+        raise UserError(f"the network turns {shape} into {made}: give one that enlarges luma")
     return scale

@@ -21,8 +21,8 @@ def enlarge_frames(
     Raises:
         UserError: if the network fails, or cannot run over tiles.
     """
-    given = iter(frames)
-    while group := list(islice(given, batch)):
+    left = iter(frames)
+    while group := list(islice(left, batch)):
         lumas = np.stack([as_fractions(luma, form) for luma, _, _ in group])
         made = enlarger.enlarge(torch.from_numpy(lumas)[:, None])
         for (_, blue, red), luma in zip(group, made[:, 0].numpy(), strict=True):

@@ -46,7 +46,7 @@ def enlarge_picture(source: Path, target: Path, enlarger: Enlarger) -> None:
     """
     pixels = decode_file(source, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
     if pixels.dtype not in (np.uint8, np.uint16):
-        raise UserError(f"picture {source} holds {pixels.dtype}: give 8 or 16 bits a channel")
+        raise UserError(f"picture {source} holds {pixels.dtype}: give 8 or 16 bits per channel")
     write_png(target, enlarged_pixels(pixels, enlarger))
 
 

@@ -69,12 +69,12 @@ def _along(
     luma = _noise(shape)
     luma.narrow(axis, start, alignment).fill_(torch.nan)
 
-    def take(number: int, given: Tensor) -> Tensor | None:
-        if not given.isnan().any():
+    def take(number: int, tensor: Tensor) -> Tensor | None:
+        if not tensor.isnan().any():
             means.append(None)
             return None
-        means.append((Fraction(given.shape[2], shape[2]), Fraction(given.shape[3], shape[3])))
-        return given.nanmean((2, 3))
+        means.append((Fraction(tensor.shape[2], shape[2]), Fraction(tensor.shape[3], shape[3])))
+        return tensor.nanmean((2, 3))
 
     spoilt = run(network, luma, scale, take).isnan().any(dim=5 - axis).flatten().nonzero()
     if not len(spoilt):

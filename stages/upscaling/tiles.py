@@ -30,7 +30,7 @@ class Reach:
     """How far a network looks, in low-resolution pixels.
 
     `margin` around a tile decide about it, and tiles start at multiples of `alignment`. `means`
-    has an entry a mean over positions that the network takes, in the order in which they run: the
+    has an entry per mean over positions that the network takes, in the order in which they run: the
     resolution of what is averaged, or None where it does not depend on the frame's positions.
     """
 
@@ -126,7 +126,7 @@ def _next_mean(
         try:
             run(network, _cut(luma, rows, columns), scale, _InPlace(reach, known))
         except StoppedError as stopped:
-            own = stopped.given[:, :, rows.own(ratio[0]), columns.own(ratio[1])]
+            own = stopped.tensor[:, :, rows.own(ratio[0]), columns.own(ratio[1])]
             total = total + own.cpu().sum((2, 3), dtype=torch.float64)
             count += own.shape[2] * own.shape[3]
         else:
@@ -141,11 +141,11 @@ class _InPlace:
         self.reach, self.known = reach, known
         self.order = {number: place for place, number in enumerate(reach.over_frame)}
 
-    def __call__(self, number: int, given: Tensor) -> Tensor | None:
+    def __call__(self, number: int, tensor: Tensor) -> Tensor | None:
         if number >= len(self.reach.means):
             raise NoTilesError("it takes more means over tiles than over a frame")
         if number not in self.order:
             return None
         if self.order[number] == len(self.known):
-            raise StoppedError(given)
+            raise StoppedError(tensor)
         return self.known[self.order[number]]

@@ -14,9 +14,10 @@ def refuse_uneven(path: Path, rate: Fraction) -> None:
     At an even rate such frames would fall out of step with the sound.
     """
     source = ["-i", str(path.resolve()), "-map", "0:v:0"]
-    told = called([*QUIET, *source, "-c", "copy", "-f", "framecrc", "-"]).stdout
-    unit = re.search(r"^#tb 0: (\d+/\d+)", told, re.MULTILINE)
-    found = sorted(int(time) for time in re.findall(r"^0, *-?\d+, *(-?\d+),", told, re.MULTILINE))
+    listing = called([*QUIET, *source, "-c", "copy", "-f", "framecrc", "-"]).stdout
+    unit = re.search(r"^#tb 0: (\d+/\d+)", listing, re.MULTILINE)
+    times = re.findall(r"^0, *-?\d+, *(-?\d+),", listing, re.MULTILINE)
+    found = sorted(int(time) for time in times)
     if unit is None or not found or found[0] < -(2**62):  # bare streams have no times
         return
     seconds = [float((time - found[0]) * Fraction(unit[1])) for time in found]

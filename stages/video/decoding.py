@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from stages.errors import UserError
-from stages.video.ffmpeg import QUIET, executable, first_line, told_of
+from stages.video.ffmpeg import QUIET, executable, first_line, stream_info_of
 from stages.video.frames import Format, Frame
 from stages.video.y4m import read_raw, read_y4m
 
@@ -41,15 +41,15 @@ def decoded(path: Path, raw: Format | None = None) -> Iterator[tuple[Format, Ite
 
 @contextmanager
 def _through_ffmpeg(path: Path) -> Iterator[tuple[Format, Iterator[Frame]]]:
-    kind = told_of(path).kind
+    kind = stream_info_of(path).kind
     form = [] if kind in KEPT else ["-pix_fmt", "yuv420p10le" if _is_deep(kind) else "yuv420p"]
     command = [executable(), *QUIET, "-xerror", "-i", str(path.resolve()), "-map", "0:v:0", *form,
                "-fps_mode", "passthrough", "-strict", "-1", "-f", "yuv4mpegpipe", "-"]  # fmt: skip
-    with tempfile.TemporaryFile() as told:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=told)
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
         assert process.stdout is not None
         try:
-            yield _checked(process, process.stdout, told, path)
+            yield _checked(process, process.stdout, log, path)
         finally:
             process.kill()
             process.wait()
@@ -57,31 +57,31 @@ def _through_ffmpeg(path: Path) -> Iterator[tuple[Format, Iterator[Frame]]]:
 
 
 def _checked(
-    process: "subprocess.Popen[bytes]", stream: IO[bytes], told: IO[bytes], path: Path
+    process: "subprocess.Popen[bytes]", stream: IO[bytes], log: IO[bytes], path: Path
 ) -> tuple[Format, Iterator[Frame]]:
     def refuse_failure() -> None:
         if stream.read(1):  # it has not failed but goes on, and waits for someone to read
             return
         failed = process.wait()
-        told.seek(0)
-        text = told.read().decode(errors="replace")
+        log.seek(0)
+        text = log.read().decode(errors="replace")
         if failed or text.strip():
             raise UserError(f"video {path} cannot be decoded: {first_line(text)}")
 
-    def frames(given: Iterator[Frame]) -> Iterator[Frame]:
+    def frames(read: Iterator[Frame]) -> Iterator[Frame]:
         try:
-            yield from given
+            yield from read
         except UserError:
             refuse_failure()
             raise
         refuse_failure()
 
     try:
-        form, given = read_y4m(stream, str(path))
+        form, read = read_y4m(stream, str(path))
     except UserError:
         refuse_failure()
         raise
-    return form, frames(given)
+    return form, frames(read)
 
 
 def _is_deep(kind: str) -> bool:

@@ -105,5 +105,5 @@ def frames_of(stream: Path, expected: int, stride: int = 1) -> tuple[Format, lis
 
 
 def rate_kbps(stream: Path, frames: int, rate: Fraction) -> float:
-    """Kilobits a second of a stream."""
+    """Kilobits per second of a stream."""
     return stream.stat().st_size * 8 * float(rate) / frames / 1000

@@ -34,8 +34,8 @@ def executable() -> str:
 @cache
 def encoders() -> frozenset[str]:
     """Names of the encoders that this ffmpeg has."""
-    told = called(["-hide_banner", "-encoders"]).stdout
-    return frozenset(re.findall(r"^ [VAS]\S{5} (\S+)", told, re.MULTILINE))
+    log = called(["-hide_banner", "-encoders"]).stdout
+    return frozenset(re.findall(r"^ [VAS]\S{5} (\S+)", log, re.MULTILINE))
 
 
 def called(arguments: Sequence[str]) -> "subprocess.CompletedProcess[str]":
@@ -58,7 +58,7 @@ def run(arguments: Sequence[str], what: str) -> str:
 
 
 @dataclass(frozen=True)
-class Told:
+class StreamInfo:
     """What ffmpeg tells of a video: how samples are stored, such as `yuv420p10le`, words on what
     they mean, and sides and rates."""
 
@@ -67,18 +67,18 @@ class Told:
     rest: str
 
 
-def told_of(path: Path) -> Told:
+def stream_info_of(path: Path) -> StreamInfo:
     """What ffmpeg tells of the first video stream of a file.
 
     Raises:
         UserError: if there is none.
     """
-    given = ["-hide_banner", "-nostdin", "-v", "verbose", "-i", str(path.resolve())]
-    told = called(given).stderr
-    found = re.search(r"Stream #.*?: Video: .*?, ([a-z]+[a-z0-9]*)(?:\(([^)]*)\))?(?=,)(.*)", told)
+    probe = ["-hide_banner", "-nostdin", "-v", "verbose", "-i", str(path.resolve())]
+    log = called(probe).stderr
+    found = re.search(r"Stream #.*?: Video: .*?, ([a-z]+[a-z0-9]*)(?:\(([^)]*)\))?(?=,)(.*)", log)
     if found is None:
-        raise UserError(f"video {path} cannot be read: {first_line(told)}")
-    return Told(found[1], tuple((found[2] or "").split(", ")), found[3])
+        raise UserError(f"video {path} cannot be read: {first_line(log)}")
+    return StreamInfo(found[1], tuple((found[2] or "").split(", ")), found[3])
 
 
 def first_line(text: str) -> str:

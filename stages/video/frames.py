@@ -18,7 +18,7 @@ BITS = (8, 10)
 
 @dataclass(frozen=True)
 class Format:
-    """Size of a frame's luma in pixels, bits a sample (8 or 10), frames a second.
+    """Size of a frame's luma in pixels, bits per sample (8 or 10), frames per second.
 
     Raises:
         UserError: if a side is odd, which 4:2:0 has no chroma for.

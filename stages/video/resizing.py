@@ -21,7 +21,7 @@ def whole_multiples(form: Format, scale: int, name: str) -> Format:
     if min(width, height) < scale * SMALLEST:
         raise UserError(
             f"video {name} is too small ({form.width} x {form.height}): it needs at least "
-            f"{scale * SMALLEST} pixels a side"
+            f"{scale * SMALLEST} pixels per side"
         )
     return replace(form, width=width, height=height)
 

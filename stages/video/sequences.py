@@ -33,14 +33,14 @@ class VideoSequence:
 Given = tuple[str, Format, Iterable[Frame]]
 
 
-def write_sequences(folder: Path, given: Iterable[Given], scale: int, kernel: str) -> list[str]:
+def write_sequences(folder: Path, sequences: Iterable[Given], scale: int, kernel: str) -> list[str]:
     """Write `NAME/original.y4m`, `NAME/low.y4m` and a list; returns the names.
 
     Raises:
         UserError: if two of them have the same name.
     """
     counts: dict[str, int] = {}
-    for name, form, frames in given:
+    for name, form, frames in sequences:
         if name in counts:
             raise UserError(f"several test sequences are called {name}: rename one")
         kept = list(frames)

@@ -21,13 +21,13 @@ def read_y4m(stream: IO[bytes], name: str) -> tuple[Format, Iterator[Frame]]:
     magic, *words = stream.readline().split()[:64] or [b""]
     if magic != MAGIC:
         raise UserError(f"video {name} has no frames that can be read")
-    told = {word[:1].decode(): word[1:].decode() for word in reversed(words)}
-    colour = told.get("C", "420")
+    fields = {word[:1].decode(): word[1:].decode() for word in reversed(words)}
+    colour = fields.get("C", "420")
     if colour not in COLOURS:
         raise UserError(f"video {name} holds {colour}: give 4:2:0 of 8 or 10 bits")
     try:
-        rate = Fraction(told["F"].replace(":", "/"))
-        form = Format(int(told["W"]), int(told["H"]), COLOURS[colour], rate)
+        rate = Fraction(fields["F"].replace(":", "/"))
+        form = Format(int(fields["W"]), int(fields["H"]), COLOURS[colour], rate)
     except (KeyError, ValueError, ZeroDivisionError):
         raise UserError(
             f"video {name} does not say its size and rate: its head is damaged"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from stages.weights.refine import Curve
+from stages.weights.refine import SparsityCurve
 
 CONTROL = "random"  # drawn beside the others, never chosen
 
@@ -19,7 +19,9 @@ class Decision:
 
 
 def largest_that_keeps(
-    curves: Mapping[str, Curve], keeps: Callable[[float], bool], told: Callable[[float], str]
+    curves: Mapping[str, SparsityCurve],
+    keeps: Callable[[float], bool],
+    text: Callable[[float], str],
 ) -> Decision:
     """The largest sparsity up to which the criterion is kept, over all scores but the control.
 
@@ -29,10 +31,10 @@ def largest_that_keeps(
     best = {score: kept_until(curve, keeps) for score, curve in curves.items()}
     score = max(_allowed(curves), key=lambda name: best[name])
     sparsity, quality = best[score]
-    reason = f"{score} keeps the criterion up to sparsity {sparsity:.4f} ({told(quality)})"
+    reason = f"{score} keeps the criterion up to sparsity {sparsity:.4f} ({text(quality)})"
     beyond = next((point for point in curves[score] if point[0] > sparsity), None)
     if beyond:
-        reason += f"; the next point, {beyond[0]:.4f}, does not ({told(beyond[1])})"
+        reason += f"; the next point, {beyond[0]:.4f}, does not ({text(beyond[1])})"
     refused = {
         other: f"keeps it up to {best[other][0]:.4f}" + _control(other)
         for other in curves
@@ -41,7 +43,7 @@ def largest_that_keeps(
     return Decision(score, sparsity, reason, refused)
 
 
-def kept_until(curve: Curve, keeps: Callable[[float], bool]) -> tuple[float, float]:
+def kept_until(curve: SparsityCurve, keeps: Callable[[float], bool]) -> tuple[float, float]:
     """The last point before the first that does not keep the criterion; at least the first."""
     last = curve[0]
     for point in curve:
@@ -51,7 +53,7 @@ def kept_until(curve: Curve, keeps: Callable[[float], bool]) -> tuple[float, flo
     return last
 
 
-def at_the_knee(curves: Mapping[str, Curve], told: Callable[[float], str]) -> Decision:
+def at_the_knee(curves: Mapping[str, SparsityCurve], text: Callable[[float], str]) -> Decision:
     """Each curve's knee, and of these the one that lies furthest out.
 
     The knee is the point furthest above the straight line between a curve's ends, both axes
@@ -61,7 +63,7 @@ def at_the_knee(curves: Mapping[str, Curve], told: Callable[[float], str]) -> De
     score = max(_allowed(curves), key=lambda name: knees[name][1])
     (sparsity, quality), height = knees[score]
     reason = (
-        f"the knee of {score} is at sparsity {sparsity:.4f} ({told(quality)}), "
+        f"the knee of {score} is at sparsity {sparsity:.4f} ({text(quality)}), "
         f"{height:.3f} above the line between the ends of its curve"
     )
     refused = {
@@ -72,13 +74,13 @@ def at_the_knee(curves: Mapping[str, Curve], told: Callable[[float], str]) -> De
     return Decision(score, sparsity, reason, refused)
 
 
-def as_given(score: str, sparsity: float, scores: Mapping[str, Curve]) -> Decision:
+def as_given(score: str, sparsity: float, scores: Mapping[str, SparsityCurve]) -> Decision:
     """What the user asked for."""
     refused = {other: "not asked for" for other in scores if other != score}
     return Decision(score, sparsity, f"{score} at sparsity {sparsity:.4f} was asked for", refused)
 
 
-def knee(curve: Curve) -> tuple[tuple[float, float], float]:
+def knee(curve: SparsityCurve) -> tuple[tuple[float, float], float]:
     """The knee of a falling or rising curve, and how far it is from the line, in [0, 1]."""
     (first, start), (last, end) = curve[0], curve[-1]
     if start == end or first == last:
@@ -91,7 +93,7 @@ def knee(curve: Curve) -> tuple[tuple[float, float], float]:
     return best, height(best)
 
 
-def _allowed(curves: Mapping[str, Curve]) -> list[str]:
+def _allowed(curves: Mapping[str, SparsityCurve]) -> list[str]:
     """Scores that may be chosen: all but the control, unless there is no other."""
     return [score for score in curves if score != CONTROL] or list(curves)
 

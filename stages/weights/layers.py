@@ -107,10 +107,10 @@ def _trend(along: Sequence[float], sparsities: Sequence[float], up: str, down: s
     if len(set(along)) == 1:
         return ""
     rho, p = rank_correlation(along, sparsities)
-    told = f"(Spearman's rho {rho:+.2f}, p = {p:.2g}, {len(sparsities)} layers)"
+    text = f"(Spearman's rho {rho:+.2f}, p = {p:.2g}, {len(sparsities)} layers)"
     if p > SIGNIFICANT:
-        return f"{up} layers became neither clearly sparser nor denser {told}."
-    return f"{up if rho > 0 else down} layers became sparser {told}."
+        return f"{up} layers became neither clearly sparser nor denser {text}."
+    return f"{up if rho > 0 else down} layers became sparser {text}."
 
 
 def rank_correlation(one: Sequence[float], other: Sequence[float]) -> tuple[float, float]:
@@ -129,8 +129,8 @@ def _types(layers: Sequence[Layer]) -> str:
         by_type.setdefault(layer.type, []).append(layer)
     if len(by_type) == 1:
         return f"All are {layers[0].type} layers."
-    told = ", ".join(f"{kind} {_overall(part):.3f} ({len(part)})" for kind, part in by_type.items())
-    return f"Sparsity by type (layers): {told}{_difference(by_type)}."
+    text = ", ".join(f"{kind} {_overall(part):.3f} ({len(part)})" for kind, part in by_type.items())
+    return f"Sparsity by type (layers): {text}{_difference(by_type)}."
 
 
 def _overall(layers: Sequence[Layer]) -> float:

@@ -4,14 +4,14 @@ import math
 from collections.abc import Callable
 from itertools import pairwise
 
-Curve = list[tuple[float, float]]  # sparsity and quality, in rising sparsity
+SparsityCurve = list[tuple[float, float]]  # sparsity and quality, in rising sparsity
 
 COARSE = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
 def refined_curve(
     quality_at: Callable[[float], float], evaluations: int, resolution: float, most: float
-) -> Curve:
+) -> SparsityCurve:
     """Sample a curve from 0 to `most` with at most so many evaluations.
 
     After a coarse grid, the interval whose ends differ most is halved, again and again; none is
@@ -34,11 +34,11 @@ def refined_curve(
 
 
 def sharpened(
-    curve: Curve,
+    curve: SparsityCurve,
     quality_at: Callable[[float], float],
     keeps: Callable[[float], bool],
     resolution: float,
-) -> Curve:
+) -> SparsityCurve:
     """The curve with points added where it breaks: between the first that fails and the one before.
 
     That interval is halved until it is at most `resolution` wide.

@@ -87,7 +87,7 @@ def test_video(fresh: Callable[[], Project]) -> None:
     project.edit(data__upsampling__video__raw=raw)
     refused(project, "prepare", ".yuv", "73,728 bytes", "no whole number of frames of 128 x 130")
     project.edit(data__upsampling__video__raw=raw | {"size": [128, 127]})
-    refused(project, "prepare", "data.upsampling.video.raw.size", "multiple of 2", "127")
+    refused(project, "prepare", "data.upsampling.video.raw.batch", "multiple of 2", "127")
     project.edit(data__upsampling__video__raw=raw | {"size": [128, 128]})
     project.edit(data__upsampling__video__first=3)
     refused(project, "prepare", ".yuv", "no frames from 3 on", "data.upsampling.video.first")

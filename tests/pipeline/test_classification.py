@@ -76,11 +76,11 @@ def test_the_report_tells_all(classified: Project) -> None:
 
 
 def test_a_criterion_decides_anew_without_sweeping(classified: Project) -> None:
-    classified.edit(criterion__classification={"rule": "loss", "limit": 0.9})
+    classified.edit(criterion__classification={"rule": "drop", "limit": 0.9})
     ran = classified.repro()
     assert "tradeoff" in ran.stages
     assert not any(name.startswith(("sweep", "finetune")) for name in ran.stages)
-    classified.edit(criterion__classification={"rule": "loss", "limit": 1.0})
+    classified.edit(criterion__classification={"rule": "drop", "limit": 1.0})
     assert classified.repro().stages == []
 
 

@@ -1,7 +1,7 @@
 """Labelled samples as `prepare` left them on disk.
 
 Pictures are PNG files in class folders (`PART/CLASS/NUMBER.png`), anything else is one array a part
-(`PART.npy`); `PART.csv` has a row a sample with its label, and its SNR where it has one.
+(`PART.npy`); `PART.csv` has a row per sample with its label, and its SNR where it has one.
 """
 
 from collections.abc import Sequence

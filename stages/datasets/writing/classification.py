@@ -29,7 +29,7 @@ class Moments:
         self.sums = self.sums + flat.sum(axis=1)
         self.squares = self.squares + (flat**2).sum(axis=1)
 
-    def told(self) -> dict[str, Any]:
+    def described(self) -> dict[str, Any]:
         """Shape of a sample, mean and standard deviation of every channel (1 where it is 0)."""
         count = self.samples * int(np.prod(self.shape[1:]))
         mean = self.sums / count
@@ -57,7 +57,7 @@ def write_labelled(folder: Path, data: Labelled, split: Split, channels: int) ->
         "schema": 1,
         "classes": list(data.classes),
         "samples": {part: len(indices) for part, indices in split.items()},
-        **moments["train"].told(),
+        **moments["train"].described(),
     }
     write_json(folder / DESCRIPTION, about)
 

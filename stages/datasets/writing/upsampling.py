@@ -20,21 +20,24 @@ def write_pairs(
     Raises:
         UserError: if two pairs of a part would get the same name.
     """
-    told: dict[str, dict[str, Any]] = {}
+    described: dict[str, dict[str, Any]] = {}
     for part, pictures in parts.items():
-        told[part] = {}
+        described[part] = {}
         for picture in pictures:
-            _write(folder / part, picture, told[part])
-    write_json(folder / DESCRIPTION, {"schema": 2, **about, "parts": told})
-    return {part: sum(len(one["bits"]) for one in pairs.values()) for part, pairs in told.items()}
+            _write(folder / part, picture, described[part])
+    write_json(folder / DESCRIPTION, {"schema": 2, **about, "parts": described})
+    counts = {
+        part: [len(one["bits"]) for one in of_part.values()] for part, of_part in described.items()
+    }
+    return {part: sum(codings) for part, codings in counts.items()}
 
 
-def _write(folder: Path, picture: Picture, told: dict[str, Any]) -> None:
+def _write(folder: Path, picture: Picture, described: dict[str, Any]) -> None:
     assert picture.low is not None
-    if picture.name not in told:
+    if picture.name not in described:
         write_luma(folder / "high" / f"{picture.name}.png", picture.high, picture.bits)
-        told[picture.name] = {"size": list(picture.high.shape), "bits": {}}
-    if picture.coding in told[picture.name]["bits"]:
+        described[picture.name] = {"size": list(picture.high.shape), "bits": {}}
+    if picture.coding in described[picture.name]["bits"]:
         raise UserError(f"several pictures of {folder.name} are called {picture.name}: rename one")
-    told[picture.name]["bits"][picture.coding] = picture.bits
+    described[picture.name]["bits"][picture.coding] = picture.bits
     write_luma(folder / "low" / picture.coding / f"{picture.name}.png", picture.low, picture.bits)

@@ -17,7 +17,7 @@ def array_files(folder: Path) -> tuple[Labelled, Split | None]:
     """Read the one `.npz` file of a folder, or its `train.npz`, `validation.npz` and `test.npz`.
 
     A file holds `x`, numbers of shape (N, C, L) or (N, C, H, W), and `y`, N labels from 0 on; and
-    may hold `classes`, their names, and `snr_db`, a number a sample. Nothing is ever unpickled.
+    may hold `classes`, their names, and `snr_db`, a number per sample. Nothing is ever unpickled.
 
     Raises:
         UserError: naming the file and what is wrong in it.
@@ -57,8 +57,8 @@ def _read(path: Path) -> Labelled:
             content = {name: stored[name] for name in ARRAYS if name in stored.files}
     except Exception as error:  # a damaged file raises almost anything
         if "Object arrays" in str(error):
-            told = "holds arrays of objects, which are never unpickled: save plain numbers"
-            raise UserError(f"{path} {told}") from error
+            problem = "holds arrays of objects, which are never unpickled: save plain numbers"
+            raise UserError(f"{path} {problem}") from error
         raise UserError(f"{path} is not readable as .npz: {error}") from error
     missing = [name for name in ("x", "y") if name not in content]
     if missing:

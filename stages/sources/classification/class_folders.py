@@ -1,4 +1,4 @@
-"""Labelled pictures from the user's own folder: a folder a class."""
+"""Labelled pictures from the user's own folder: a folder per class."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,9 +33,9 @@ class PictureFiles:
         pixels = resized(self._read(index), self.pictures.side)
         size = pixels.shape[:2]
         if size != self._size:
-            told = f"{size[0]} x {size[1]}, others are {self._size[0]} x {self._size[1]}"
+            sides = f"{size[0]} x {size[1]}, others are {self._size[0]} x {self._size[1]}"
             raise UserError(
-                f"picture {self.paths[index]} is {told}: set data.classification.pictures.side to "
+                f"picture {self.paths[index]} is {sides}: set data.classification.pictures.side to "
                 "resize them all"
             )
         return pixels
@@ -56,15 +56,15 @@ def resized(pixels: NDArray[np.uint8], side: int | None) -> NDArray[np.uint8]:
 
 
 def class_folders(folder: Path, pictures: Pictures) -> tuple[Labelled, Split | None]:
-    """Read a tree with a folder a class, or such a tree in each of `train/ validation/ test/`.
+    """Read a tree with a folder per class, or such a tree in each of `train/ validation/ test/`.
 
     Returns the pictures, and the parts where the folder gives them.
 
     Raises:
         UserError: if the folder is missing, a class has no file, or parts have other classes.
     """
-    given = part_folders(folder)
-    roots = given or {"": folder}
+    part_roots = part_folders(folder)
+    roots = part_roots or {"": folder}
     first = next(iter(roots.values()))
     classes = _class_names(first)
     files: list[tuple[int, Path]] = []
@@ -77,7 +77,7 @@ def class_folders(folder: Path, pictures: Pictures) -> tuple[Labelled, Split | N
         parts[part] = np.arange(start, len(files))
     samples = PictureFiles([path for _, path in files], pictures)
     data = Labelled(samples, np.array([label for label, _ in files]), classes)
-    return data, parts if given else None
+    return data, parts if part_roots else None
 
 
 def is_shown(path: Path) -> bool:

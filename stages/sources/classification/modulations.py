@@ -13,7 +13,7 @@ Signals = NDArray[Any]  # complex, (count, length)
 ROLL_OFF = 0.35  # of the root-raised-cosine pulse
 SPAN = 8  # symbols to either side that a pulse reaches over
 BT = 0.3  # bandwidth-time product of GFSK's Gaussian filter
-AUDIO_BAND = 0.05  # of analogue messages, in cycles a sample
+AUDIO_BAND = 0.05  # of analogue messages, in cycles per sample
 
 
 def root_raised_cosine(samples_per_symbol: int, roll_off: float = ROLL_OFF) -> NDArray[np.float64]:
@@ -74,7 +74,7 @@ def am(rng: Generator, count: int, length: int, samples_per_symbol: int) -> Sign
 
 
 def fm(rng: Generator, count: int, length: int, samples_per_symbol: int) -> Signals:
-    """Frequency modulation, peak deviation 0.05 to 0.1 cycles a sample."""
+    """Frequency modulation, peak deviation 0.05 to 0.1 cycles per sample."""
     deviation = rng.uniform(0.05, 0.1, (count, 1))
     phase = 2 * np.pi * np.cumsum(deviation * _message(rng, count, length), axis=1)
     signals: Signals = np.exp(1j * phase)

@@ -23,8 +23,8 @@ def split_labelled(data: Labelled, validation: float, test: float, seed: int) ->
             )
         left = members[np.argsort(snrs[members], kind="stable")]
         for part, share in (("validation", validation), ("test", test)):
-            wanted = max(1, round(share * len(members)))
-            places = spread(len(left), min(wanted, len(left) - (1 if part == "test" else 2)))
+            count = max(1, round(share * len(members)))
+            places = spread(len(left), min(count, len(left) - (1 if part == "test" else 2)))
             parts[part].append(left[places])
             left = np.delete(left, places)
         parts["train"].append(left)

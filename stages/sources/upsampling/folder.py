@@ -22,16 +22,16 @@ def folder_pictures(
         UserError: if the folder is missing or empty, a part has no picture, a picture cannot be
             read, or a pair is incomplete.
     """
-    given = part_folders(folder)
-    if given:
-        found = {part: _list_pictures(root) for part, root in given.items()}
+    folders = part_folders(folder)
+    if folders:
+        found = {part: _list_pictures(root) for part, root in folders.items()}
     else:
         found = split_names(_list_pictures(folder), validation, test, seed)
     for part, names in found.items():
         if not names:
             raise UserError(f"data folder {folder} gives no picture for {part}: add some")
     return {
-        part: [_read(given.get(part, folder), name) for name in names]
+        part: [_read(folders.get(part, folder), name) for name in names]
         for part, names in found.items()
     }
 

@@ -25,7 +25,7 @@ def as_pair(picture: Picture, scale: int, kernel: str, even: bool = False) -> Pi
     if min(height, width) < SMALLEST_SIDE:
         raise UserError(
             f"picture {picture.name} is too small ({_size(picture.high.shape)}): "
-            f"needs at least {scale * SMALLEST_SIDE} pixels a side"
+            f"needs at least {scale * SMALLEST_SIDE} pixels per side"
         )
     if picture.low is not None:
         if picture.high.shape != tuple(scale * side for side in picture.low.shape):

@@ -54,8 +54,8 @@ class PictureSource:
         data, most = self.data, self.data.sequence_frames
         if data.source == "video":
             for path in self._videos()["test"]:
-                with opened(path, data.video) as (given, frames):
-                    form = whole_multiples(given, data.scale, str(path))
+                with opened(path, data.video) as (whole, frames):
+                    form = whole_multiples(whole, data.scale, str(path))
                     yield path.stem, form, (cut_to(frame, form) for frame in islice(frames, most))
             return
         for picture in self._stills["test"]:

@@ -28,9 +28,9 @@ def video_files(folder: Path, validation: float, test: float, seed: int) -> dict
     Raises:
         UserError: if the folder is missing, there are too few files, or a part has none.
     """
-    given = part_folders(folder)
-    if given:
-        found = {part: _listed(root) for part, root in given.items()}
+    part_roots = part_folders(folder)
+    if part_roots:
+        found = {part: _listed(root) for part, root in part_roots.items()}
     else:
         names = {path.relative_to(folder).as_posix(): path for path in _listed(folder)}
         parts = split_names(list(names), validation, test, seed, "videos")
@@ -81,8 +81,8 @@ def video_pairs(path: Path, data: UpsamplingData) -> Iterator[Picture]:
     stride, coded = data.video.stride, data.coded
     highs: list[Plane] = []
     lows: list[Plane] = []
-    with opened(path, data.video) as (given, frames):
-        form = whole_multiples(given, data.scale, str(path))
+    with opened(path, data.video) as (part_roots, frames):
+        form = whole_multiples(part_roots, data.scale, str(path))
         small = resized_format(form, 1, data.scale)
         kept = _keeping((cut_to(frame, form) for frame in frames), highs, stride)
         shown = _keeping(shrunk(kept, form, data.scale, data.filter), lows, stride)

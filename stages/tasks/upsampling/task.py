@@ -36,9 +36,9 @@ class Upsampling:
 
     @property
     def cost_shapes(self) -> CostShapes:
-        given = self.evaluation
+        costs = self.evaluation
         return CostShapes(
-            (1, 1, *given.macs_frame), (1, 1, *given.latency_frame), given.latency_runs
+            (1, 1, *costs.macs_frame), (1, 1, *costs.latency_frame), costs.latency_runs
         )
 
     def factory_arguments(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 from stages.datasets.pictures import Luma, write_luma
 from stages.datasets.upsampling.samples import Picture, detail
 
-CROP = 80  # pixels a side, at high resolution
+CROP = 80  # pixels per side, at high resolution
 
 
 def write_crops(folder: Path, pair: Picture, made: Mapping[str, Luma]) -> None:
