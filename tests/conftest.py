@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 from ruamel.yaml import YAML
-from stages.tasks.choose import task_of
 
 from stages import artifacts
 from stages.errors import UserError
 from stages.settings import Settings, load_settings
+from stages.sources.source import source_of
 from tests.tiny import TINY, set_dotted
 
 ROOT = Path(__file__).parents[1]
@@ -89,7 +89,7 @@ def settings(workspace: Path) -> Settings:
 @pytest.fixture
 def prepared(settings: Settings) -> Path:
     """The prepared data set of the tiny configuration, where stages look for it."""
-    task_of(settings).prepare(artifacts.PREPARED)
+    source_of(settings).write_samples(artifacts.PREPARED)
     return artifacts.PREPARED
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from stages.artifacts import (
@@ -143,6 +144,8 @@ def test_a_table_comes_back(tmp_path: Path) -> None:
     assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "table.csv").read_bytes()
 
 
-def test_fractions_keep_ten_digits(tmp_path: Path) -> None:
-    write_csv(tmp_path / "table.csv", [{"share": 2 / 3, "large": 1234567.8}])
-    assert read_csv(tmp_path / "table.csv") == [{"share": "0.6666666667", "large": "1234567.8"}]
+@pytest.mark.parametrize("value", [2 / 3, 1234567.8, 1e-300, -0.1 - 0.2, 5e22, np.float64(0.1) / 3])
+def test_numbers_are_read_back_exactly(tmp_path: Path, value: float) -> None:
+    write_csv(tmp_path / "table.csv", [{"share": value}])
+    ((share,),) = (row.values() for row in read_csv(tmp_path / "table.csv"))
+    assert float(share) == value

@@ -1,5 +1,6 @@
 """Filters behind codecs: what is measured is what was decoded, enlarged and compared."""
 
+import sys
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -8,17 +9,18 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from stages.tasks.choose import task_of
 from torch import Tensor, nn
 
-from stages import artifacts
-from stages.codecs.bench import BehindCodecs
+from stages import artifacts, encode
+from stages.codecs.bench import Bench
+from stages.codecs.streams import stream_path
 from stages.datasets.pictures import read_luma, resize
 from stages.measuring.rate_distortion import deltas
 from stages.settings import load_settings
+from stages.sources.source import source_of
 from stages.video.encoders import frames_of
 from stages.video.frames import as_fractions, as_samples
-from stages.video.sequences import read_sequences, stream_path
+from stages.video.sequences import read_sequences
 
 QPS = (22, 27, 32, 37)
 
@@ -39,8 +41,12 @@ class Dark(nn.Module):
 
 @pytest.fixture
 def scene(
-    tree: dict[str, Any], write_params: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> BehindCodecs:
+    tree: dict[str, Any],
+    write_params: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Bench:
     """Test sequences of two pictures, encoded; the current folder holds them."""
     rng = np.random.default_rng(0)
     for part in ("train", "validation", "test"):
@@ -53,23 +59,23 @@ def scene(
     tree["codec"] |= {"codecs": ["hevc", "vvc"], "modes": ["random_access"], "vmaf": True}
     write_params(tree)
     monkeypatch.chdir(tmp_path)
-    video = task_of(load_settings()).video
-    assert video is not None
+    settings = load_settings()
+    source = source_of(settings)
+    assert source.why_no_sequences is None
     artifacts.SEQUENCES.mkdir(parents=True)
-    assert video.prepare(artifacts.SEQUENCES) == ["one", "two"]
+    assert source.write_sequences(artifacts.SEQUENCES) == ["one", "two"]
     for qp in QPS:
-        artifacts.coded_path(qp).mkdir(parents=True)
-        assert video.encode(qp, artifacts.SEQUENCES, artifacts.coded_path(qp)) == (
-            f"4 streams at QP {qp}"
-        )
-    return video
+        monkeypatch.setattr(sys, "argv", ["encode", str(qp)])
+        encode.main()
+        assert capsys.readouterr().out == f"4 streams at QP {qp}\n"
+    return Bench(settings)
 
 
-def measured(video: BehindCodecs, **networks: nn.Module) -> list[dict[str, Any]]:
-    return video.measure(networks, artifacts.SEQUENCES, artifacts.CODED, Path("crops"))
+def measured(bench: Bench, **networks: nn.Module) -> list[dict[str, Any]]:
+    return bench.measure(networks, artifacts.SEQUENCES, artifacts.CODED, Path("crops"))
 
 
-def test_every_stream_and_filter_has_a_row(scene: BehindCodecs) -> None:
+def test_every_stream_and_filter_has_a_row(scene: Bench) -> None:
     rows = measured(scene, dense=Bicubic(), pruned=Dark())
     names = ("bicubic", "lanczos", "dense", "pruned")
     by_key = {(r["sequence"], r["codec"], r["qp"], r["filter"]): r for r in rows}
@@ -90,7 +96,7 @@ def test_every_stream_and_filter_has_a_row(scene: BehindCodecs) -> None:
 
 @pytest.mark.parametrize(("codec", "bits"), [("hevc", 8), ("vvc", 10)])
 def test_psnr_is_the_mean_over_frames_of_what_was_decoded(
-    scene: BehindCodecs, codec: str, bits: int
+    scene: Bench, codec: str, bits: int
 ) -> None:
     """By the peak of 8 bits, in the bits that the decoder gives."""
     row = next(r for r in measured(scene, dense=Bicubic()) if r["codec"] == codec)
@@ -109,7 +115,7 @@ def test_psnr_is_the_mean_over_frames_of_what_was_decoded(
     assert row["rate_kbps"] == pytest.approx(8 * path.stat().st_size / seconds / 1000)
 
 
-def test_vmaf_and_psnr_agree_between_codecs(scene: BehindCodecs) -> None:
+def test_vmaf_and_psnr_agree_between_codecs(scene: Bench) -> None:
     """Eight bits made ten change neither."""
     found = {(r["codec"], r["filter"]): r for r in measured(scene, dense=Bicubic())
              if r["qp"] == 22 and r["sequence"] == "one"}  # fmt: skip
@@ -118,7 +124,7 @@ def test_vmaf_and_psnr_agree_between_codecs(scene: BehindCodecs) -> None:
         assert found["vvc", name]["vmaf"] == pytest.approx(found["hevc", name]["vmaf"], abs=10)
 
 
-def test_a_detail_of_each_sequence_is_shown(scene: BehindCodecs) -> None:
+def test_a_detail_of_each_sequence_is_shown(scene: Bench) -> None:
     measured(scene, dense=Bicubic(), pruned=Dark())
     for name in ("one", "two"):
         files = {path.stem: read_luma(path)[0] for path in Path("crops", name).iterdir()}
@@ -133,6 +139,6 @@ def test_small_pictures_give_no_sequence(tmp_path: Path) -> None:
     for path in (tmp_path / "own/test").iterdir():
         cv2.imwrite(str(path), np.zeros((127, 200), np.uint8))
     (tmp_path / "none").mkdir()
-    video = task_of(load_settings()).video
-    assert video is not None
-    assert video.prepare(tmp_path / "none") == []
+    source = source_of(load_settings())
+    assert source.why_no_sequences is None
+    assert source.write_sequences(tmp_path / "none") == []

@@ -1,4 +1,4 @@
-"""The task classification: preparing, checking, judging, and what it shows, on tiny data."""
+"""Classification: preparing, checking, judging, and what is shown of it, on tiny data."""
 
 import math
 from collections import Counter
@@ -10,16 +10,22 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from stages.tasks.choose import task_of
 from torch import Tensor, nn
 
 from stages import artifacts
 from stages.datasets.classification.reading import Prepared, describe, read_labelled
+from stages.figures.task_figures import task_figures_of
 from stages.figures.theme import save
+from stages.inference import classification
+from stages.inference.classification import predicted
 from stages.settings import load_settings
 from stages.sources.classification.modulations import MODULATIONS
-from stages.tasks import classification
-from stages.tasks.classification.task import Classification, predicted
+from stages.sources.source import source_of
+from stages.tasks.classification.task import Classification
+from stages.tasks.quality import measures_of
+from stages.tasks.task import task_of
+from stages.testing.baseline import baseline_of
+from stages.testing.held_out import HeldOut, held_out_of
 
 Make = Callable[..., Classification]
 LABELS = np.array([0, 0, 1, 1, 1, 2] * 10)
@@ -48,13 +54,19 @@ def make(tree: Any, write_params: Any, tmp_path: Path, monkeypatch: pytest.Monke
         data |= {"source": source, "validation": 0.2, "test": 0.3}
         data["modulations"] |= {"signals": 10, "snrs_db": [0, 20], "length": 128} | modulations
         write_params(tree)
-        task = task_of(load_settings())
-        assert isinstance(task, Classification)
+        settings = load_settings()
         artifacts.PREPARED.mkdir(parents=True)
-        assert " samples of " in task.prepare(artifacts.PREPARED)
+        assert " samples of " in source_of(settings).write_samples(artifacts.PREPARED)
+        task = task_of(settings)
+        assert isinstance(task, Classification)
         return task
 
     return prepare
+
+
+def held_out() -> HeldOut:
+    """The test part of what `make` prepared."""
+    return held_out_of(load_settings())
 
 
 def write_arrays(folder: Path) -> None:
@@ -78,7 +90,7 @@ def labels_of(part: str) -> list[int]:
 def arbitrary(task: Classification) -> nn.Module:
     """A network of random weights that in training gives other scores every time."""
     torch.manual_seed(0)
-    sizes = math.prod(task.example_shape), task.offers()["classes"]
+    sizes = math.prod(task.example_shape), task.factory_arguments()["classes"]
     return nn.Sequential(nn.Flatten(), nn.Dropout(), nn.Linear(*sizes))
 
 
@@ -91,8 +103,8 @@ def one_by_one(network: nn.Module, part: Prepared) -> list[int]:
 @pytest.mark.parametrize(("view", "shape"), [("iq", (2, 128)), ("spectrogram", (1, 64, 64))])
 def test_modulations_are_prepared(make: Make, view: str, shape: tuple[int, ...]) -> None:
     task = make("modulations", view=view)
-    assert (task.example_shape, task.frames.macs_shape) == ((1, *shape), (1, *shape))
-    assert task.offers() == {"classes": len(MODULATIONS), "input_shape": list(shape)}
+    assert (task.example_shape, task.cost_shapes.macs) == ((1, *shape), (1, *shape))
+    assert task.factory_arguments() == {"classes": len(MODULATIONS), "input_shape": list(shape)}
     for part, each in {"train": 5, "validation": 2, "test": 3}.items():
         snrs = np.asarray(read_labelled(artifacts.PREPARED, part).snr_db).tolist()
         counts = Counter(zip(labels_of(part), snrs, strict=True))
@@ -107,7 +119,7 @@ def test_class_folders_are_prepared(
     write_pictures(tmp_path / "own")
     tree["data"]["classification"]["pictures"] = {"side": side, "channels": channels}
     task = make("folder")
-    assert task.offers() == {"classes": 2, "input_shape": shape}
+    assert task.factory_arguments() == {"classes": 2, "input_shape": shape}
     assert [len(labels_of(part)) for part in ("train", "validation", "test")] == [10, 4, 6]
 
 
@@ -116,10 +128,12 @@ def test_arrays_are_prepared_and_their_most_frequent_class_is_the_baseline(
 ) -> None:
     write_arrays(tmp_path / "own")
     task = make("arrays")
-    assert task.offers() == {"classes": 3, "input_shape": [2, 12]}
+    assert task.factory_arguments() == {"classes": 3, "input_shape": [2, 12]}
     assert Counter(labels_of("train")) == {0: 10, 1: 15, 2: 5}
-    assert task.validate_baseline() == 6 / 12
-    assert {(row["model"], row["predicted"]) for row in task.test({})} == {("majority", "two")}
+    assert baseline_of(load_settings()).validate() == 6 / 12
+    assert {(row["model"], row["predicted"]) for row in held_out().rows({})} == {
+        ("majority", "two")
+    }
 
 
 def test_networks_that_do_not_fit_the_data_are_refused(make: Make, refused: Any) -> None:
@@ -151,7 +165,9 @@ def test_every_model_and_sample_has_a_row(make: Make, tmp_path: Path) -> None:
     write_arrays(tmp_path / "own")
     task, names, taken = make("arrays"), ("one", "two", "three"), {"majority": "two"}
     assert (task.validate(Reads(0, 1, 2)), task.validate(Reads(0, 1, 0))) == (1, 10 / 12)
-    rows = task.test({"dense": Reads(0, 1, 2), "sparse": Reads(0, 1, 0)})
+    settings = load_settings()
+    metrics = measures_of(settings).metrics
+    rows = held_out().rows({"dense": Reads(0, 1, 2), "sparse": Reads(0, 1, 0)})
     places = [(row["model"], row["item"]) for row in rows]
     assert places == [(m, item) for m in ("majority", "dense", "sparse") for item in range(18)]
     for row in rows:
@@ -159,14 +175,15 @@ def test_every_model_and_sample_has_a_row(make: Make, tmp_path: Path) -> None:
         assert row["class"] == names[labels_of("test")[row["item"]]]
         assert row["predicted"] == taken[row["model"]]
         assert row["accuracy"] == float(row["predicted"] == row["class"])
-        assert row.keys() == {"model", "item", "class", "predicted", *task.metrics}
-    assert task.tables(rows) == {}
+        assert row.keys() == {"model", "item", "class", "predicted", *metrics}
+    assert task_figures_of(settings).tables(rows) == {}
 
 
 def test_the_table_holds_the_accuracy_at_every_snr(make: Make) -> None:
     task = make("modulations", snrs_db=[20, -5, 2.5])
     network, part = arbitrary(task).eval(), read_labelled(artifacts.PREPARED, "test")
-    ((head, lines),) = task.tables(task.test({"dense": network})).values()
+    figures = task_figures_of(load_settings())
+    ((head, lines),) = figures.tables(held_out().rows({"dense": network})).values()
     assert head == ["model", "-5 dB", "2.5 dB", "20 dB"]
     right = np.array(one_by_one(network, part)) == part.y
     by_hand = [f"{right[part.snr_db == snr].mean():.3f}" for snr in (-5, 2.5, 20)]
@@ -181,9 +198,10 @@ def test_figures_are_drawn_of_what_was_written(
     write_arrays(tmp_path / "own")
     task = make(source)
     networks = dict.fromkeys(("dense", "pruned"), arbitrary(task))
-    artifacts.write_csv(tmp_path / "test.csv", task.test(networks))
-    task.show(networks, tmp_path)
-    drawings = task.draw(artifacts.read_csv(tmp_path / "test.csv"), tmp_path)
+    artifacts.write_csv(tmp_path / "test.csv", held_out().rows(networks))
+    held_out().show(networks, tmp_path)
+    rows = artifacts.read_csv(tmp_path / "test.csv")
+    drawings = task_figures_of(load_settings()).drawings(rows, tmp_path)
     assert list(drawings) == ["confusions", "examples", *more]
     assert [a.get_title() for a in drawings["confusions"].figure.axes] == ["dense", "pruned"]
     for name, drawing in drawings.items():
@@ -192,7 +210,8 @@ def test_figures_are_drawn_of_what_was_written(
 
 
 def test_examples_show_every_class_at_the_highest_snr(make: Make, tmp_path: Path) -> None:
-    make("modulations").show({}, tmp_path)
+    make("modulations")
+    held_out().show({}, tmp_path)
     part, shown = read_labelled(artifacts.PREPARED, "test"), np.load(tmp_path / "examples.npz")["x"]
     places = [i for x in shown for i in range(len(part)) if np.array_equal(part[i], x)]
     assert part.y[places].tolist() == list(range(len(MODULATIONS)))

@@ -17,7 +17,7 @@ from stages.networks.saved import About, load_network, save_network
 from stages.networks.zoo import torchvision_classifier
 from stages.training.initial_weights import last_layer
 
-OFFERS: dict[str, Any] = {"classes": 5, "input_shape": [3, 64, 64]}
+OFFERED: dict[str, Any] = {"classes": 5, "input_shape": [3, 64, 64]}
 LAST = {"alexnet": "classifier.6", "resnet18": "fc", "squeezenet1_0": "classifier.1",
         "googlenet": "fc"}  # fmt: skip
 SHAPES = {"lenet_small": (1, 28, 28), "residual_signal": (2, 512), "residual_picture": (1, 64, 64)}
@@ -97,13 +97,13 @@ def test_widths_and_strides_that_do_not_go_together_are_refused(refused: Any) ->
 @pytest.mark.parametrize(
     ("factory", "arguments", "path", "all_arguments"),
     [
-        ("lenet_small", {}, LENET, OFFERS),
-        (LENET, {}, LENET, OFFERS),
+        ("lenet_small", {}, LENET, OFFERED),
+        (LENET, {}, LENET, OFFERED),
         ("residual_signal", {"classes": 4, "kernel": 5}, "stages.networks.residual:residual_signal",
          {"classes": 4, "kernel": 5, "input_shape": [3, 64, 64]}),
         ("drln", {"width": 4}, "stages.networks.drln:DRLN", {"width": 4}),
-        ("resnet18", {}, ZOO, {"name": "resnet18", **OFFERS}),
-        ("resnet18", {"classes": 9}, ZOO, {"name": "resnet18", **OFFERS, "classes": 9}),
+        ("resnet18", {}, ZOO, {"name": "resnet18", **OFFERED}),
+        ("resnet18", {"classes": 9}, ZOO, {"name": "resnet18", **OFFERED, "classes": 9}),
         ("torch.nn:Flatten", {"start_dim": 2}, "torch.nn:Flatten", {"start_dim": 2}),
     ],
 )  # fmt: skip
@@ -111,40 +111,40 @@ def test_what_the_data_offer_goes_where_it_is_wanted_and_not_given(
     factory: str, arguments: dict[str, Any], path: str, all_arguments: dict[str, Any]
 ) -> None:
     before = dict(arguments)
-    assert resolve(factory, arguments, OFFERS) == (path, all_arguments)
+    assert resolve(factory, arguments, OFFERED) == (path, all_arguments)
     assert arguments == before
 
 
 @pytest.mark.parametrize("name", ["resnet19", "", "Lenet_small", "fasterrcnn_resnet50_fpn"])
 def test_unknown_names_are_refused(refused: Any, name: str) -> None:
     with refused(repr(name), "lenet_small", "torchvision", "package.module:factory"):
-        resolve(name, {}, OFFERS)
+        resolve(name, {}, OFFERED)
 
 
 @pytest.mark.parametrize("path", ["math:pi", "builtins:dict"])
 def test_what_shows_no_parameters_is_refused(refused: Any, path: str) -> None:
     with refused(path):
-        build_network(*resolve(path, {}, OFFERS))
+        build_network(*resolve(path, {}, OFFERED))
 
 
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=[pytest.mark.slow] if n == "alexnet" else []) for n in LAST]
 )
 def test_torchvision_classifiers_get_a_head_for_the_classes(name: str) -> None:
-    network = build_network(*resolve(name, {}, OFFERS))
+    network = build_network(*resolve(name, {}, OFFERED))
     assert last_layer(network) == LAST[name]
     for mode in (True, False):  # googlenet's second head must not show in training either
         assert network.train(mode)(torch.randn(2, 3, 64, 64)).shape == (2, 5)
 
 
 def test_torchvision_classifiers_take_options() -> None:
-    network = build_network(*resolve("squeezenet1_0", {"dropout": 0.125}, OFFERS))
+    network = build_network(*resolve("squeezenet1_0", {"dropout": 0.125}, OFFERED))
     assert network.classifier[0].p == 0.125
 
 
 def test_options_that_torchvision_does_not_know_are_refused(refused: Any) -> None:
     with refused("dropuot"):
-        build_network(*resolve("squeezenet1_0", {"dropuot": 0.1}, OFFERS))
+        build_network(*resolve("squeezenet1_0", {"dropuot": 0.1}, OFFERED))
 
 
 @pytest.mark.parametrize("shape", [(1, 64, 64), (2, 512)])

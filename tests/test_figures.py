@@ -27,7 +27,7 @@ from stages.figures.report import lead, models_table, sparse_lead, steps_table, 
 from stages.figures.theme import save, use_theme
 from stages.networks.espcn import ESPCN
 from stages.networks.saved import About
-from stages.tasks.task import Quality
+from stages.tasks.quality import Quality
 
 pytestmark = pytest.mark.slow
 

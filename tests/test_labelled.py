@@ -8,12 +8,14 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.datasets.classification.reading import describe, read_labelled, write_labelled
-from stages.datasets.classification.samples import Labelled, split_labelled
+from stages.datasets.classification.reading import describe, read_labelled
+from stages.datasets.classification.samples import Labelled
+from stages.datasets.writing.classification import write_labelled
 from stages.settings import ClassificationBatches, Pictures
 from stages.sources.classification.arrays import array_files
 from stages.sources.classification.class_folders import class_folders
 from stages.sources.classification.digits import digits
+from stages.sources.classification.splitting import split_labelled
 from stages.tasks.classification.samples import LabelledSamples, varied
 
 PLAIN = Pictures(side=None, channels=1)
@@ -252,7 +254,8 @@ def test_folders_without_the_right_files_are_refused(tmp_path: Path, refused: An
 
 
 def batches(**changes: Any) -> ClassificationBatches:
-    return ClassificationBatches(**({"size": 4, "shift": 0, "mirror": False, "noise": 0} | changes))
+    plain = {"batch": 4, "shift": 0, "mirror": False, "noise": 0}
+    return ClassificationBatches(**(plain | changes))
 
 
 def test_training_samples_go_through_the_data_in_rounds(tmp_path: Path) -> None:

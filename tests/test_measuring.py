@@ -7,12 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from stages.measuring.cost import count_macs, count_parameters, median_latency_ms, saved_bytes
+from stages.measuring.cost import count_macs, median_latency_ms, saved_bytes
 from stages.measuring.criterion import judge, threshold
+from stages.measuring.parameters import count_parameters
 from stages.networks.espcn import ESPCN
 from stages.networks.saved import About, save_network
 from stages.settings import Criterion
-from stages.tasks.task import Quality
+from stages.tasks.quality import Quality
 
 HIGHER = Quality("psnr_db", "Y-PSNR", "dB", higher_is_better=True)
 LOWER = Quality("error", "Error", "%", higher_is_better=False)
@@ -103,9 +104,9 @@ def test_saved_bytes_are_those_of_the_weights(tmp_path: Any) -> None:
 @pytest.mark.parametrize(
     ("rule", "limit", "quality", "dense", "baseline", "wanted"),
     [
-        ("loss", 0.5, HIGHER, 30.0, 25.0, 29.5),
-        ("loss", 0.5, LOWER, 10.0, 20.0, 10.5),
-        ("loss", 0.0, HIGHER, 30.0, 25.0, 30.0),
+        ("drop", 0.5, HIGHER, 30.0, 25.0, 29.5),
+        ("drop", 0.5, LOWER, 10.0, 20.0, 10.5),
+        ("drop", 0.0, HIGHER, 30.0, 25.0, 30.0),
         ("share", 0.5, HIGHER, 30.0, 25.0, 15.0),
         ("share", 0.5, LOWER, 10.0, 20.0, 20.0),
         ("share", 1.0, LOWER, 10.0, 20.0, 10.0),
@@ -130,15 +131,15 @@ def test_the_criterion_holds_up_to_its_threshold(
 
 def test_a_quality_that_is_no_number_keeps_no_criterion() -> None:
     for quality in (HIGHER, LOWER):
-        criterion = Criterion(rule="loss", limit=0.5)
+        criterion = Criterion(rule="drop", limit=0.5)
         keeps, reason = judge(criterion, quality, float("nan"), 30.0, 25.0)
         assert not keeps, reason
 
 
-def test_loss_and_better_follow_the_direction_of_quality() -> None:
+def test_drop_and_better_follow_the_direction_of_quality() -> None:
     assert HIGHER.better(2, 1)
     assert LOWER.better(1, 2)
     for quality in (HIGHER, LOWER):
         assert not quality.better(1, 1)
         assert quality.better(1, 2) != quality.better(2, 1)
-    assert (HIGHER.loss(30, 29), LOWER.loss(30, 29)) == (1, -1)
+    assert (HIGHER.drop(30, 29), LOWER.drop(30, 29)) == (1, -1)

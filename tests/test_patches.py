@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from stages.datasets.upsampling.samples import Picture
+from stages.datasets.upsampling.samples import Picture, detail
 from stages.settings import UpsamplingBatches
-from stages.tasks.upsampling.samples import PatchSamples, cut, detail, vary
+from stages.tasks.upsampling.samples import PatchSamples, cut, vary
 
 SEED = (1, "phase")
 
 
 def batches(**changes: Any) -> UpsamplingBatches:
-    plain = {"size": 2, "patch": 4, "choose": "random", "rotate": False, "mirror": False}
+    plain = {"batch": 2, "patch": 4, "choose": "random", "rotate": False, "mirror": False}
     return UpsamplingBatches(**(plain | {"noise": 0.0} | changes))
 
 

@@ -10,12 +10,13 @@ import pytest
 import skimage.data
 import tifffile
 from PIL import Image
-from stages.tasks.choose import task_of
 
 from stages.datasets.pictures import on_grid, read_luma, write_luma
-from stages.datasets.upsampling.reading import read_pairs, write_pairs
+from stages.datasets.upsampling.reading import read_pairs
 from stages.datasets.upsampling.samples import Picture
+from stages.datasets.writing.upsampling import write_pairs
 from stages.settings import Settings
+from stages.sources.source import source_of
 from stages.sources.upsampling.folder import folder_pictures, split_names
 from stages.sources.upsampling.pairs import as_pair
 from stages.sources.upsampling.photographs import photographs
@@ -251,7 +252,7 @@ def test_the_prepared_set_comes_back(prepared: Path, settings: Settings) -> None
 
 
 def test_preparing_is_repeatable(prepared: Path, settings: Settings, tmp_path: Path) -> None:
-    task_of(settings).prepare(tmp_path / "again")
+    source_of(settings).write_samples(tmp_path / "again")
     files = [path for path in prepared.rglob("*") if path.is_file()]
     assert len(files) == 16  # five targets, each with a clean and a coded version
     for path in files:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from stages.networks.lenet import LeNetSmall
 from stages.networks.residual import residual_signal
 from stages.networks.zoo import torchvision_classifier
-from stages.training.initial_weights import TORCHVISION, load_weights
+from stages.training.initial_weights import INITIAL, TORCHVISION, load_weights
 
 State = Mapping[str, Tensor]
 Write = Callable[[State], Path]
@@ -26,9 +26,13 @@ def _seeded() -> None:
 
 
 @pytest.fixture(params=[".safetensors", ".pth"])
-def write(tmp_path: Path, request: pytest.FixtureRequest) -> Write:
+def write(tmp_path: Path, request: Any, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """Write tensors to the folder of initial weights that DVC watches."""
+    monkeypatch.chdir(tmp_path)
+    INITIAL.mkdir(parents=True)
+
     def write_file(tensors: State) -> Path:
-        path = tmp_path / f"weights{request.param}"
+        path = INITIAL / f"weights{request.param}"
         save_file(dict(tensors), path) if path.suffix != ".pth" else torch.save(tensors, path)
         return path
 

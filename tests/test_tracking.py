@@ -30,12 +30,12 @@ def history(epochs: int) -> list[dict[str, str]]:
     return [first, *later]
 
 
-def make_results(folder: Path, tree: dict[str, Any], weights: str = "a") -> None:
+def make_results(folder: Path, tree: dict[str, Any], model: str = "a") -> None:
     """All that the stage `track` reads, made up."""
     with (folder / "params.yaml").open("w") as file:
         YAML().dump(tree, file)
     for number, step in enumerate(tree["pruning"]["steps"]):
-        record = {"weights": weights + step, "quality": 30.0 - number, "keeps_criterion": True,
+        record = {"model": model + step, "quality": 30.0 - number, "keeps_criterion": True,
                   "removal": None, "reason": "text", "parameters": 100 - number,
                   "histories": {"recover": history(3)}}  # fmt: skip
         artifacts.write_json(folder / artifacts.step_metrics(step), record)

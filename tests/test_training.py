@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import torch
 from accelerate.state import AcceleratorState
-from stages.tasks.choose import task_of
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from stages.networks.espcn import ESPCN
 from stages.settings import Settings, Training
-from stages.tasks.task import Quality
+from stages.tasks.quality import Quality
+from stages.tasks.task import task_of
 from stages.training.gradients import loss_gradients
 from stages.training.loop import Outcome, Plan, rate, seed_everything, train
 

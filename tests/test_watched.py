@@ -81,7 +81,11 @@ def test_such_a_key_is_refused(
 ) -> None:
     arguments = tree["network"]["upsampling"]["arguments"]
     arguments["inner"] = {}
-    part = {"arguments": arguments, "arguments.inner": arguments["inner"], "batches": tree["batches"]}
+    part = {
+        "arguments": arguments,
+        "arguments.inner": arguments["inner"],
+        "batches": tree["batches"],
+    }
     part[where][key] = 3
     with refused(f"{key}: DVC does not track", "another name"):
         load_settings(write_params(tree))

@@ -32,7 +32,7 @@ TINY: dict[str, Any] = {
     "finetune.classification": {"epochs": 2, "iterations": 3, "learning_rate": 0.01},
     "recovery.classification": {"epochs": 1, "iterations": 2, "learning_rate": 0.001},
     "sweep.classification.scores": ["magnitude", "synflow", "random"],
-    "sweep.classification.evaluations": 8,
+    "sweep.classification.most_points": 8,
     "sweep.classification.synflow.rounds": 3,
     "evaluation.classification.latency_runs": 1,
 }

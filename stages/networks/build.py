@@ -92,6 +92,6 @@ def _warn_unwatched(path: str, file: str | None) -> None:
     watched = (OWN.resolve(), Path(__file__).resolve().parents[1])
     if file is None or not any(Path(file).resolve().is_relative_to(f) for f in watched):
         print(
-            f"network {path} lies outside {OWN}/, so a change of its code reruns nothing: move it "
-            "there, or run `dvc repro -f finetune` after a change"
+            f"network {path} lies outside {OWN}/, where DVC sees a change of its code: after one, "
+            "run `dvc repro -f finetune`"
         )

@@ -34,7 +34,7 @@ class Parts(Section):
 
 
 class RawVideo(Section):
-    """What `.yuv` files do not say: height and width, bits per sample (4:2:0), frames per second."""
+    """What `.yuv` files do not say: height and width, bits per sample (4:2:0), frames a second."""
 
     frame: tuple[Even, Even]
     bits: Literal[8, 10]

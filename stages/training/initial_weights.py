@@ -76,8 +76,8 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
         raise UserError(f"weights {path} are missing: network.weights names no file")
     if not path.resolve().is_relative_to(INITIAL.resolve()):
         print(
-            f"weights {path} lie outside {INITIAL}/, so a change of the file reruns nothing: move "
-            "it there, or run `dvc repro -f finetune` after a change"
+            f"weights {path} lie outside {INITIAL}/, where DVC sees a change of the file: after "
+            "one, run `dvc repro -f finetune`"
         )
     try:
         if path.suffix == ".safetensors":

@@ -5,6 +5,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +77,18 @@ class Project:
             set_dotted(tree, name, value)
         with path.open("w") as file:
             yaml.dump(tree, file)
+
+    @contextmanager
+    def edited(self, path: str, old: str, new: str) -> Iterator[None]:
+        """Replace a text in a file inside of the block; the file is put back afterwards."""
+        file = self.folder / path
+        before = file.read_text()
+        assert old in before, f"{path} does not hold {old!r} any more"
+        file.write_text(before.replace(old, new))
+        try:
+            yield
+        finally:
+            file.write_text(before)
 
     def commit(self) -> None:
         """Commit all that git does not ignore, as queued experiments need."""

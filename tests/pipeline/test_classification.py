@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.pipeline.project import Project
+from tests.pipeline.stages_of import assert_reran, everything_but
 
 pytestmark = pytest.mark.slow
 
@@ -94,3 +95,15 @@ def test_either_task_comes_back_from_the_run_cache(classified: Project) -> None:
     again = classified.repro()
     assert again.stages == []
     assert "majority" in read(classified, "metrics/summary.json")
+
+
+def test_the_standardisation_of_samples_reruns_all_that_reads_them(classified: Project) -> None:
+    path = "stages/datasets/classification/reading.py"
+    with classified.edited(path, "x - self.mean", "x - 2 * self.mean"):
+        assert_reran(classified.repro(), everything_but("prepare", "encode", "schedule"))
+
+
+def test_the_other_task_reruns_nothing(classified: Project) -> None:
+    for path in ("tasks/upsampling/task.py", "sources/upsampling/folder.py"):
+        with classified.edited(f"stages/{path}", "\n", "\n# not a word of use\n"):
+            assert_reran(classified.repro(), set())

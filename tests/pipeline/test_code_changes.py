@@ -1,7 +1,5 @@
 """Editing code reruns exactly what the edit touches, as editing a value does."""
 
-from collections.abc import Callable, Iterator
-
 import pytest
 
 from tests.pipeline.project import Project
@@ -9,65 +7,47 @@ from tests.pipeline.stages_of import ALL, END, QPS, assert_reran, everything_but
 
 pytestmark = pytest.mark.slow
 
-Edit = Callable[[str, str, str], None]
+ENCODED = {f"encode@{qp}" for qp in QPS}
+CHANGES = {
+    "the ranking": (
+        "stages/channels/importance.py", "values / mean", "-values / mean", of_steps(*ALL) | END,
+    ),
+    "a growth schedule": (
+        "stages/channels/growing.py", "(iteration + 1) / grow", "((iteration + 1) / grow) ** 2",
+        of_steps(*ALL) | END,
+    ),
+    "an operator rule that finds the same graph": (
+        "stages/dependency/rules/contraction.py", "import torch\n", "import torch  # as ever\n",
+        {"graph"},
+    ),
+    "a loss": (
+        "stages/tasks/upsampling/task.py", "EPSILON = 1e-3", "EPSILON = 1e-1",
+        everything_but("prepare", "encode", "schedule"),
+    ),
+    "the bicubic baseline": (
+        "stages/testing/upsampling/baseline.py", '"bicubic")', '"bilinear")',
+        of_steps("evaluate") | {"select", "tradeoff", "summarise", "plot", "track"},
+    ),
+    "an argument of ffmpeg that changes no stream": (
+        "stages/video/ffmpeg.py", '"-hide_banner", "-nostdin"', '"-nostdin", "-hide_banner"',
+        {"prepare", "codec"} | ENCODED,
+    ),
+    "a figure": (
+        "stages/figures/quality.py", "Quality by parameters left", "Quality by what is left",
+        {"plot", "track"},
+    ),
+}  # fmt: skip
 
 
-@pytest.fixture
-def edit(project: Project) -> Iterator[Edit]:
-    """Replace a text in a file of the project's code; the files are put back afterwards."""
-    before: dict[str, str] = {}
-
-    def replace(path: str, old: str, new: str) -> None:
-        file = project.folder / path
-        text = before.setdefault(path, file.read_text())
-        assert text.count(old) >= 1, f"{path} does not hold {old!r} any more"
-        file.write_text(text.replace(old, new))
-
-    yield replace
-    for path, text in before.items():
-        (project.folder / path).write_text(text)
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_change_of_code_reruns_what_it_touches(project: Project, what: str) -> None:
+    path, old, new, expected = CHANGES[what]
+    with project.edited(path, old, new):
+        assert_reran(project.repro(), expected)
 
 
-def test_the_ranking(project: Project, edit: Edit) -> None:
-    edit("stages/channels/importance.py", "values / mean", "-values / mean")
-    assert_reran(project.repro(), of_steps(*ALL) | END)
-
-
-def test_a_growth_schedule(project: Project, edit: Edit) -> None:
-    edit("stages/channels/growing.py", "(iteration + 1) / grow", "((iteration + 1) / grow) ** 2")
-    assert_reran(project.repro(), of_steps(*ALL) | END)
-
-
-def test_an_operator_rule_that_finds_the_same_graph(project: Project, edit: Edit) -> None:
-    edit("stages/dependency/rules/contraction.py", "import torch\n", "import torch  # as ever\n")
-    assert_reran(project.repro(), {"graph"})
-
-
-def test_a_loss(project: Project, edit: Edit) -> None:
-    edit("stages/tasks/upsampling/task.py", "EPSILON = 1e-3", "EPSILON = 1e-1")
-    assert_reran(project.repro(), everything_but("prepare", "encode", "schedule"))
-
-
-def test_the_bicubic_baseline(project: Project, edit: Edit) -> None:
-    edit("stages/testing/upsampling/baseline.py", '"bicubic")', '"bilinear")')
-    ends = {"select", "tradeoff", "summarise", "plot", "track"}
-    assert_reran(project.repro(), of_steps("evaluate") | ends)
-
-
-def test_an_argument_of_ffmpeg_that_changes_no_stream(project: Project, edit: Edit) -> None:
-    edit("stages/video/ffmpeg.py", '"-hide_banner", "-nostdin"', '"-nostdin", "-hide_banner"')
-    encoded = {f"encode@{qp}" for qp in QPS}
-    assert_reran(project.repro(), {"prepare", "codec"} | encoded)
-
-
-def test_a_figure(project: Project, edit: Edit) -> None:
-    edit("stages/figures/quality.py", "Quality by parameters left", "Quality by what is left")
-    assert_reran(project.repro(), {"plot", "track"})
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
+def test_code_that_decides_nothing_here_reruns_nothing(project: Project) -> None:
+    for path in (
         "stages/tasks/classification/task.py",
         "stages/sources/classification/radio.py",
         "stages/datasets/classification/reading.py",
@@ -75,11 +55,9 @@ def test_a_figure(project: Project, edit: Edit) -> None:
         "stages/figures/classification.py",
         "stages/settings/weights.py",
         "stages/upsample.py",
-    ],
-)
-def test_code_that_decides_nothing_here(project: Project, edit: Edit, path: str) -> None:
-    edit(path, "\n", "\n# not a word of use\n")
-    assert_reran(project.repro(), set())
+    ):
+        with project.edited(path, "\n", "\n# not a word of use\n"):
+            assert_reran(project.repro(), set())
 
 
 def test_a_batch_retrains_though_another_result_is_in_the_run_cache(project: Project) -> None:

@@ -7,6 +7,7 @@ from tests.pipeline.stages_of import ALL, END, REST, assert_reran, of_steps, ste
 
 pytestmark = pytest.mark.slow
 
+
 def test_second_run_runs_nothing(project: Project) -> None:
     ran = project.repro()
     assert ran.stages == []

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
+from stages.codecs import streams
+from stages.codecs.streams import encode_all, whole_stream
 from stages.codecs.vmaf import vmaf
 from stages.datasets.pictures import on_grid
 from stages.datasets.upsampling.samples import CLEAN, Picture
@@ -17,16 +19,14 @@ from stages.settings import Coded
 from stages.settings.codec import Codec, Mode, Presets
 from stages.sources.upsampling.motion import pan_and_zoom
 from stages.sources.upsampling.stills import coded_stills
-from stages.video import codecs, sequences
+from stages.video import encoders
 from stages.video.encoders import CODECS, encode, encoder_options, frames_of, rate_kbps
 from stages.video.ffmpeg import executable, run
 from stages.video.frames import as_fractions
 from stages.video.recoding import recoded, write_for
 from stages.video.sequences import (
     VideoSequence,
-    encode_all,
     read_sequences,
-    whole_stream,
     write_sequences,
 )
 from tests.video.scenes import form, moving, same, saved
@@ -120,10 +120,10 @@ def test_intra_pictures_come_about_every_second(
 def test_a_missing_encoder_is_named(
     tmp_path: Path, refused: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(codecs, "encoders", lambda: frozenset({"libx265"}))
+    monkeypatch.setattr(encoders, "encoders", lambda: frozenset({"libx265"}))
     with refused("libvvenc", "imageio-ffmpeg", "take vvc out"):
         encode(tmp_path / "a.y4m", tmp_path / "b.vvc", "vvc", "low_delay", 22, "faster")
-    monkeypatch.setattr(sequences, "encode", lambda *_: pytest.fail("told before anything is done"))
+    monkeypatch.setattr(streams, "encode", lambda *_: pytest.fail("told before anything is done"))
     with refused("libvvenc"):
         encode_all([walk(tmp_path)], asked(("hevc", "vvc")), 22, tmp_path)
 
@@ -137,7 +137,7 @@ def test_after_a_failure_the_rest_is_not_begun(
         begun.append(source)
         raise UserError("disk full")
 
-    monkeypatch.setattr(sequences, "encode", fail)
+    monkeypatch.setattr(streams, "encode", fail)
     monkeypatch.setattr("os.cpu_count", lambda: 1)
     many = [walk(tmp_path, f"walk{n}") for n in range(30)]
     with refused("disk full"):

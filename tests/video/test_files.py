@@ -168,7 +168,7 @@ def test_raw_files_that_do_not_fit_their_format_are_refused(tmp_path: Path, refu
 def test_a_range_of_frames_is_read(tmp_path: Path, refused: Any, kind: str) -> None:
     like = form(64, 48)
     frames = moving(9, like)
-    raw = RawVideo(size=(48, 64), bits=8, rate=25)
+    raw = RawVideo(frame=(48, 64), bits=8, rate=25)
     path = saved(tmp_path / f"it.{kind}", like, frames)
     if kind == "yuv":
         path.write_bytes(b"".join(to_bytes(f, like) for f in frames))

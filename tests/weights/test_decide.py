@@ -3,9 +3,9 @@
 import pytest
 
 from stages.weights.decide import as_given, at_the_knee, knee, largest_that_keeps
-from stages.weights.refine import Curve
+from stages.weights.refine import SparsityCurve
 
-CURVES: dict[str, Curve] = {
+CURVES: dict[str, SparsityCurve] = {
     "magnitude": [(0.0, 0.9), (0.5, 0.895), (0.8, 0.88), (0.9, 0.5), (0.999, 0.1)],
     "synflow": [(0.0, 0.9), (0.5, 0.892), (0.8, 0.891), (0.9, 0.4), (0.999, 0.1)],
     "random": [(0.0, 0.9), (0.5, 0.9), (0.9, 0.9), (0.999, 0.9)],
@@ -25,7 +25,7 @@ def test_the_largest_sparsity_that_keeps_the_criterion_wins() -> None:
 
 
 def test_a_point_beyond_the_first_failure_is_luck() -> None:
-    curve: Curve = [(0.0, 0.9), (0.3, 0.89), (0.5, 0.85), (0.6, 0.895), (0.9, 0.1)]
+    curve: SparsityCurve = [(0.0, 0.9), (0.3, 0.89), (0.5, 0.85), (0.6, 0.895), (0.9, 0.1)]
     decision = largest_that_keeps({"magnitude": curve}, lambda quality: quality >= 0.89, told)
     assert decision.sparsity == 0.3
     assert "the next point, 0.5000, does not" in decision.reason
@@ -44,11 +44,11 @@ def test_where_nothing_keeps_the_criterion_the_dense_network_stays() -> None:
 
 
 def test_the_knee_is_the_point_furthest_from_the_line() -> None:
-    curve: Curve = [(0.0, 1.0), (0.2, 0.99), (0.8, 0.95), (0.9, 0.5), (1.0, 0.0)]
+    curve: SparsityCurve = [(0.0, 1.0), (0.2, 0.99), (0.8, 0.95), (0.9, 0.5), (1.0, 0.0)]
     point, height = knee(curve)
     assert point == (0.8, 0.95)
     assert height == pytest.approx(0.75)
-    up: Curve = [(sparsity, 1 - quality) for sparsity, quality in curve]
+    up: SparsityCurve = [(sparsity, 1 - quality) for sparsity, quality in curve]
     assert knee(up)[0][0] == 0.8
     assert knee([(0.0, 0.5), (1.0, 0.5)])[1] == 0
 

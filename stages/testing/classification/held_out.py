@@ -19,7 +19,7 @@ from stages.testing.classification.baseline import Majority
 MOST_SNRS = 12  # that are told apart
 
 
-class TestedSamples:
+class HeldOutSamples:
     """The test samples."""
 
     def __init__(self, settings: Settings):
@@ -65,4 +65,4 @@ def binned(snr_db: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
     return np.asarray(5 * np.round(snr_db / 5), np.float32)
 
 
-InUse = TestedSamples  # what `held_out_of` looks for
+InUse = HeldOutSamples  # what `held_out_of` looks for

@@ -9,7 +9,7 @@ from torch import nn
 from stages import artifacts
 from stages.datasets.pictures import Luma
 from stages.datasets.upsampling.reading import read_pairs
-from stages.datasets.upsampling.samples import CLEAN, Picture
+from stages.datasets.upsampling.samples import CLEAN, Picture, coding_name
 from stages.inference.upsampling import upsample
 from stages.settings import Settings
 from stages.tasks.upsampling.measures import MEASURES
@@ -18,11 +18,13 @@ from stages.testing.upsampling.baseline import Bicubic
 from stages.testing.upsampling.crops import write_crops
 
 
-class TestedPictures:
+class HeldOutPictures:
     """The test pictures, clean and coded."""
 
     def __init__(self, settings: Settings):
         self.scale, self.bicubic = settings.data.upsampling.scale, Bicubic(settings)
+        coded = settings.data.upsampling.coded
+        self.shown = CLEAN if coded.clean else coding_name(coded.codec, coded.qps[0])
 
     def rows(self, networks: Mapping[str, nn.Module]) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
@@ -39,12 +41,10 @@ class TestedPictures:
 
         Each is the crop where the original has most detail.
         """
-        pairs = read_pairs(artifacts.PREPARED, "test")
-        codings = sorted({pair.coding for pair in pairs})
-        shown = CLEAN if CLEAN in codings else codings[0]
-        for pair in (pair for pair in pairs if pair.coding == shown):
-            made = self._made(networks, pair) | {"original": pair.high}
-            write_crops(folder / shown, pair, made)
+        for pair in read_pairs(artifacts.PREPARED, "test"):
+            if pair.coding == self.shown:
+                made = self._made(networks, pair) | {"original": pair.high}
+                write_crops(folder / self.shown, pair, made)
 
     def _made(self, networks: Mapping[str, nn.Module], pair: Picture) -> dict[str, Luma]:
         """What bicubic and every network make of a pair."""
@@ -52,4 +52,4 @@ class TestedPictures:
         return made | {name: upsample(net, pair, self.scale) for name, net in networks.items()}
 
 
-InUse = TestedPictures  # what `held_out_of` looks for
+InUse = HeldOutPictures  # what `held_out_of` looks for
