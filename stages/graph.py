@@ -4,10 +4,11 @@ from torch import nn
 
 from stages import artifacts
 from stages.dependency.build import build_graph
+from stages.dependency.frozen import frozen_lines
 from stages.dependency.graph import layer_of
 from stages.dependency.graph_file import graph_to_json
 from stages.errors import run_stage
-from stages.measuring.cost import count_parameters
+from stages.measuring.parameters import count_parameters
 from stages.networks.saved import load_network
 
 
@@ -24,9 +25,9 @@ def main() -> None:
     }
     artifacts.write_json(artifacts.GRAPH, graph_to_json(graph) | {"network": made_for})
     units = sum(group.units for group in graph.groups)
-    print(f"graph: {len(graph.groups)} groups of {units} units; {len(graph.frozen)} frozen axes")
-    for frozen in graph.frozen:
-        print(f"  frozen {frozen.tensor} axis {frozen.axis} ({frozen.count}): {frozen.reason}")
+    print(f"graph: {len(graph.groups)} groups of {units} units")
+    for line in frozen_lines(graph):
+        print(line)
 
 
 def _layers(network: nn.Module) -> list[str]:

@@ -14,9 +14,10 @@ from torch import nn
 
 from stages.channels.removal import parameter_shapes
 from stages.dependency.build import build_graph
+from stages.dependency.frozen import frozen_lines
 from stages.dependency.graph import MAKES, Graph, Group, layer_of
 from stages.errors import UserError, run_stage
-from stages.measuring.cost import count_parameters
+from stages.measuring.parameters import count_parameters
 from stages.networks.build import build_network, resolve
 from stages.networks.saved import load_network
 
@@ -25,8 +26,8 @@ CLASSES = 1000
 
 def main() -> None:
     """Print the groups of a network as a table, then what is frozen and why."""
-    asked = _arguments()
-    network, shape = _network(asked.model, asked.arguments, asked.shape)
+    arguments = _arguments()
+    network, shape = _network(arguments.model, arguments.arguments, arguments.shape)
     graph = build_graph(network, shape)
     for line in (*table(graph, network), *frozen_lines(graph)):
         print(line)
@@ -51,12 +52,12 @@ def _network(
         network, about = load_network(Path(model))
         return network, tuple(shape or about.example_shape)
     try:
-        given = json.loads(arguments)
+        options = json.loads(arguments)
     except json.JSONDecodeError as error:
         raise UserError(f"--arguments is no JSON: {error}") from None
-    wanted = tuple(shape or (1, 3, 224, 224))
-    path, options = resolve(model, given, {"classes": CLASSES, "input_shape": wanted[1:]})
-    return build_network(path, options), wanted
+    input_shape = tuple(shape or (1, 3, 224, 224))
+    path, options = resolve(model, options, {"classes": CLASSES, "input_shape": input_shape[1:]})
+    return build_network(path, options), input_shape
 
 
 def table(graph: Graph, network: nn.Module) -> list[str]:
@@ -73,9 +74,9 @@ def table(graph: Graph, network: nn.Module) -> list[str]:
             layers[part.role == MAKES].append(layer_of(part.tensor))
         made = list(dict.fromkeys(layers[True]))
         others = [layer for layer in dict.fromkeys(layers[False]) if layer not in made]
-        told = f"{', '.join(made)}; {', '.join(others)}"
+        layers_text = f"{', '.join(made)}; {', '.join(others)}"
         lines.append(
-            f"{group.name:<{width}} {group.units:>6} {own:>11,} {own / total:>6.3f}  {told}"
+            f"{group.name:<{width}} {group.units:>6} {own:>11,} {own / total:>6.3f}  {layers_text}"
         )
     return [*lines, f"{len(graph.groups)} groups of {sum(g.units for g in graph.groups)} units"]
 
@@ -89,17 +90,6 @@ def _parameters(group: Group, shapes: dict[str, tuple[int, ...]]) -> int:
             others = [n for axis, n in enumerate(shape) if axis != part.axis]
             total += part.indices.size * int(np.prod([1, *others]))
     return total
-
-
-def frozen_lines(graph: Graph) -> list[str]:
-    """A line a reason: how many axes it keeps, and some of them."""
-    by_reason: dict[str, list[str]] = defaultdict(list)
-    for frozen in graph.frozen:
-        by_reason[frozen.reason].append(f"{frozen.tensor} axis {frozen.axis} ({frozen.count})")
-    return [
-        f"frozen: {reason}: {', '.join(axes[:3])}{f' and {len(axes) - 3} more' * (len(axes) > 3)}"
-        for reason, axes in by_reason.items()
-    ]
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from stages import artifacts
-from stages.channels.masking import DOUBLE, masking_proof
+from stages.channels.masking import DOUBLE, Proof, masking_proof
 from stages.channels.removal import count_after, parameter_shapes, remove_channels
 from stages.dependency.graph import Removed, combine, removed_indices
 from stages.dependency.graph_file import to_ranges
@@ -61,20 +61,7 @@ def _remove(model: StepModel, chosen: Removed) -> dict[str, Any]:
         UserError: if the network without the units is not the network with them masked.
     """
     network, graph = model.network, model.graph
-    generator = torch.Generator().manual_seed(0)
-    example = torch.rand(model.about.example_shape, generator=generator)
-    proof = masking_proof(network, example, graph, chosen)
-    if proof.precision != DOUBLE:
-        print(
-            f"prune: the network does not run in {DOUBLE}: compared with masking in "
-            f"{proof.precision}, where an error of {proof.limit:.0e} is allowed"
-        )
-    if not proof.holds:
-        raise UserError(
-            f"removal would change what the network computes (relative error {proof.error:.1e} "
-            f"against masking, in {proof.precision}): protect the layers in question with "
-            "pruning.protect and report the network"
-        )
+    proof = _proven(model, chosen)
     predicted = count_after(parameter_shapes(network), removed_indices(graph, chosen))
     remove_channels(network, graph, chosen)
     counted = count_parameters(network)
@@ -84,6 +71,24 @@ def _remove(model: StepModel, chosen: Removed) -> dict[str, Any]:
         "masking_error": proof.error,
         "masking_precision": proof.precision,
     }
+
+
+def _proven(model: StepModel, chosen: Removed) -> Proof:
+    generator = torch.Generator().manual_seed(0)
+    example = torch.rand(model.about.example_shape, generator=generator)
+    proof = masking_proof(model.network, example, model.graph, chosen)
+    if proof.precision != DOUBLE:
+        print(
+            f"prune: the network does not compute in {DOUBLE} throughout: compared with masking in "
+            f"{proof.precision}, with an error of {proof.limit:.0e} allowed"
+        )
+    if not proof.holds:
+        raise UserError(
+            f"removal would change what the network computes (relative error {proof.error:.1e} "
+            f"against masking, in {proof.precision}): protect the layers in question with "
+            "pruning.protect and report the network"
+        )
+    return proof
 
 
 if __name__ == "__main__":

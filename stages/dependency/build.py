@@ -1,15 +1,15 @@
 """Building the dependency graph of a network: flow, units, groups, and a trial of each group."""
 
-from collections.abc import Iterable
-
 import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
 from stages.dependency.flow import Flow
-from stages.dependency.graph import Frozen, Graph, Group
-from stages.dependency.prunable import sift
-from stages.dependency.trials import Subject, subject_of, told
+from stages.dependency.frozen import frozen_axes
+from stages.dependency.graph import Graph
+from stages.dependency.prunable import find_prunable
+from stages.dependency.traced_network import TracedNetwork, text_of, traced_copy
+from stages.dependency.trials import Trials
 from stages.dependency.units import components_of, groups_of
 from stages.errors import UserError
 
@@ -30,16 +30,13 @@ def build_graph(network: nn.Module, example_shape: tuple[int, ...]) -> Graph:
             an input.
     """
     _refuse(network)
-    subject, flow = _traced(network, example_shape)
-    if not flow.outputs:
+    traced, flow = _traced(network, example_shape)
+    if not flow.output_shapes:
         raise UserError("there is no tensor in what the network gives: let forward return some")
-    parts = components_of(subject.nodes, flow)
-    groups, frozen = groups_of(subject.nodes, parts)
-    whole = Graph(tuple(groups), ())
-    kept, failed = sift(groups, lambda removed: subject.problem(whole, removed, parts))
-    more = [_all_of(group, failed[group.name]) for group in groups if group.name in failed]
-    unseen = _never_run(subject, flow)
-    return Graph(tuple(kept), (*frozen, *(part for parts in more for part in parts), *unseen))
+    parts = components_of(traced.nodes, flow)
+    groups = groups_of(traced.nodes, parts)
+    kept, failed = find_prunable(groups, Trials(traced, Graph(tuple(groups), ()), parts))
+    return Graph(tuple(kept), frozen_axes(traced.nodes, parts, flow.seen, groups, failed))
 
 
 def _refuse(network: nn.Module) -> None:
@@ -59,58 +56,52 @@ def _refuse(network: nn.Module) -> None:
         )
 
 
-def _traced(network: nn.Module, shape: tuple[int, ...]) -> tuple[Subject, Flow]:
-    """Trace on the meta device, or with real numbers if the network's code looks at them."""
-    traced = None
+def _traced(network: nn.Module, shape: tuple[int, ...]) -> tuple[TracedNetwork, Flow]:
+    """Trace on the meta device, or with real numbers if the network's code looks at them.
+
+    The meta device comes first as it takes no arithmetic and no memory for activations: a network
+    of billions of parameters is traced in seconds. What it cannot run, or where layers were left
+    out, is run with real numbers; if that shows no more, the first trace is as good.
+    """
+    weightless = None
     try:
-        subject = subject_of(network, shape, meta=True)
-        traced = subject, subject.run("eval")
+        traced = traced_copy(network, shape, meta=True)
+        weightless = traced, traced.run("eval")
     except Exception:  # whatever the meta device does not know
         pass
-    if traced and _add_training(*traced):
-        return traced
+    if weightless and _add_training(*weightless):
+        return weightless
     try:
-        subject = subject_of(network, shape, meta=False)
+        traced = traced_copy(network, shape, meta=False)
     except Exception as problem:  # whatever a user's own attributes may raise
-        raise UserError(f"the network cannot be copied: {told(problem)}") from problem
+        raise UserError(f"the network cannot be copied: {text_of(problem)}") from problem
     try:
-        real = subject, subject.run("eval")
+        real = traced, traced.run("eval")
     except Exception as problem:  # whatever a user's own forward pass may raise
         raise UserError(
-            f"the network does not run on an input of shape {shape}: {told(problem)}"
+            f"the network does not run on an input of shape {shape}: {text_of(problem)}"
             + next((hint for sign, hint in HINTS.items() if sign in str(problem)), "")
         ) from problem
-    return real if _add_training(*real) or not traced else traced
+    return real if _add_training(*real) or not weightless else weightless
 
 
-def _add_training(subject: Subject, flow: Flow) -> bool:
+def _add_training(traced: TracedNetwork, flow: Flow) -> bool:
     """Add what is coupled in training alone; whether all was seen that there is to be seen.
 
     Batch statistics of a single value are none: with a batch of one, a second try is with two.
     """
-    if not set(subject.nodes.shapes) - flow.seen:
+    if not set(traced.nodes.shapes) - flow.seen:
         return True
     for repeats in (1, 2):
-        subject.repeats["train"] = repeats
+        traced.repeats["train"] = repeats
         try:
-            training = subject.run("train")
+            training = traced.run("train")
         except Exception:  # whatever a user's own forward pass may raise
             continue
         flow.pairs += training.pairs
         flow.frozen += training.frozen
-        flow.made += training.made
-        flow.read += training.read
+        flow.contraction_outputs += training.contraction_outputs
+        flow.contraction_inputs += training.contraction_inputs
         flow.seen |= training.seen
         return True
     return False
-
-
-def _all_of(group: Group, reason: str) -> list[Frozen]:
-    return [Frozen(part.tensor, part.axis, part.indices.size, reason) for part in group.slices]
-
-
-def _never_run(subject: Subject, flow: Flow) -> Iterable[Frozen]:
-    parameters = dict(subject.network.named_parameters())
-    for name, shape in subject.nodes.shapes.items():
-        if name not in flow.seen and name in parameters:
-            yield Frozen(name, 0, shape[0], "neither evaluation nor training runs it")

@@ -1,8 +1,8 @@
 """Label flow: run a network once and see which indices must be removed together.
 
 Beside each activation travels an integer tensor of its shape: for each element, the node that
-produced it. Rules (`rules.py`) say, operator by operator, how labels move and which couple. A
-parameter has one such tensor (a facet) for each of its axes, an activation has one.
+produced it. Rules (`rules/`) say, operator by operator, how labels move and which couple. A
+parameter has one such tensor for each of its axes, an activation has one.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,69 +10,78 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from stages.dependency.labels import NONE, core, filled, nodes_in
-from stages.dependency.nodes import Labelling
+from stages.dependency.labels import NONE, AxisLabels, core, filled, nodes_in
+from stages.dependency.nodes import Labelling, Numbers
 from stages.dependency.shortcuts import result_of
-from stages.dependency.tracing import Calls, same_draws, tensors_of, unfused
 
-Facets = list[Tensor]
-Rule = Callable[["Flow", Any, Sequence[Any], dict[str, Any], Any], list[Facets]]
-Nodes = NDArray[np.int64]
+Rule = Callable[["Flow", Any, Sequence[Any], dict[str, Any], Any], list[AxisLabels]]
 View = tuple[tuple[int, ...], set[int]]  # a shape, and the axes along which nodes differ
 
 MANY = 100_000  # couplings of one operator, from which on those that repeat are dropped at once
 
 
 class Flow(TorchDispatchMode):
-    """Sees every ATen operator of a forward pass; collects couplings, roles and frozen nodes."""
+    """Sees every ATen operator of a forward pass, and records what it does to labels.
+
+    All lists are in the order in which operators ran. It counts: groups come in the order of
+    `contraction_outputs`; of several reasons in `frozen` the first is kept, as the one nearest to
+    the cause; and `constants`, `view_shapes` and `slices` of a smaller network are compared with
+    those of the whole one place by place.
+    """
 
     def __init__(self, labelling: Labelling, rule_for: Callable[[Any], Rule]):
         super().__init__()
         self.labelling, self.rule_for = labelling, rule_for
-        self.pairs: list[NDArray[np.int64]] = []  # (2, any) nodes that must go together
-        self.frozen: list[tuple[Nodes, str]] = []
-        self.outputs: list[tuple[int, ...]] = []  # shapes of what the network gives
-        self.made: list[Nodes] = []  # by contractions, in their order
-        self.read: list[Nodes] = []  # axes that contractions sum over
+        self.pairs: list[Numbers] = []  # (2, any) nodes that must go together
+        self.frozen: list[tuple[Numbers, str]] = []
+        self.contraction_outputs: list[Numbers] = []
+        self.contraction_inputs: list[Numbers] = []
         self.constants: list[tuple[Any, ...]] = []  # operators, and numbers that they are given
-        self.views: list[View] = []  # of activations
-        self.cuts: list[Nodes] = []  # what each part that is cut out of a tensor holds
+        self.view_shapes: list[View] = []  # of activations
+        self.slices: list[Numbers] = []  # nodes of each part that is cut out by its place
+        self.output_shapes: list[tuple[int, ...]] = []
         self.seen: set[str] = set()  # the network's own tensors that were used
-        self._known: dict[int, tuple[Tensor, Facets]] = {}
+        # By the tensor's id, and with the tensor, so that no other takes its id meanwhile.
+        self._known: dict[int, tuple[Tensor, AxisLabels]] = {}
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        kwargs = kwargs or {}
+        kwargs, names = kwargs or {}, self.labelling.names
         output = result_of(func, args, kwargs)
+        self.seen.update(names[id(a)] for a in args if id(a) in names)
         numbers = [a for a in (*args, *kwargs.values()) if isinstance(a, float)]
         if numbers:
             self.constants.append((func, *numbers))
         labels = self.rule_for(func)(self, func, args, kwargs, output)
-        for tensor, facets in zip(several(output), labels, strict=False):
+        for tensor, axis_labels in zip(as_sequence(output), labels, strict=False):
             if isinstance(tensor, Tensor):
-                self._remember(tensor, facets)
+                self._remember(tensor, axis_labels)
         return output
 
-    def facets(self, tensor: Tensor) -> Facets:
+    def labels_of(self, tensor: Tensor) -> AxisLabels:
         """Return what is known of a tensor; NONE everywhere if nothing is."""
         known = self._known.get(id(tensor))
         if known is None:
-            facets = self.labelling.facets(tensor)
-            if facets is None:
-                facets = [filled(tensor.shape, NONE)]
+            axis_labels = self.labelling.labels_of(tensor)
+            if axis_labels is None:
+                axis_labels = [filled(tensor.shape, NONE)]
             else:
                 self.seen.add(self.labelling.names[id(tensor)])
-            known = self._known[id(tensor)] = (tensor, facets)
+            known = self._known[id(tensor)] = (tensor, axis_labels)
         return known[1]
 
-    def set(self, tensor: Tensor, labels: Tensor) -> None:
+    def known_labels(self, tensor: Tensor) -> AxisLabels | None:
+        """What is known of an activation; None for the network's own tensors, and for others."""
+        known = self._known.get(id(tensor))
+        return None if known is None or id(tensor) in self.labelling.names else known[1]
+
+    def set(self, tensor: Tensor, labels: AxisLabels) -> None:
         """Start a label flow at a tensor."""
-        self._known[id(tensor)] = (tensor, [labels])
+        self._known[id(tensor)] = (tensor, labels)
 
     def couple(self, one: Tensor, other: Tensor) -> None:
         """Nodes that meet at equal places (after broadcasting) must be removed together."""
@@ -95,85 +104,52 @@ class Flow(TorchDispatchMode):
         if len(nodes):
             self.frozen.append((nodes, reason))
 
-    def cut(self, part: Tensor) -> None:
+    def note_slice(self, part: Tensor) -> None:
         """Note what a part holds that the code cuts out by its place."""
-        self.cuts.append(nodes_in(part))
+        self.slices.append(nodes_in(part))
 
     def keep_even(self, nodes: Tensor, parts: int) -> None:
         """Equal parts of an axis stay equal: what goes from one goes from all."""
         apart = nodes.view(parts, -1)
         self.couple(apart, apart[:1])
 
-    def contract(self, made: Tensor | None, read: Tensor | None) -> None:
+    def note_contraction(self, made: Tensor | None, read: Tensor | None) -> None:
         """Note that a contraction makes channels of these nodes and sums over those."""
         if made is not None:
-            self.made.append(made.reshape(-1).numpy())
+            self.contraction_outputs.append(made.reshape(-1).numpy())
         if read is not None:
-            self.read.append(read.reshape(-1).numpy())
+            self.contraction_inputs.append(read.reshape(-1).numpy())
 
     def forget(self) -> None:
         """Let go of all tensors that were seen."""
         self._known.clear()
 
-    def _remember(self, tensor: Tensor, facets: Facets) -> None:
+    def _remember(self, tensor: Tensor, axis_labels: AxisLabels) -> None:
         known = self._known.get(id(tensor))
-        if known is None or known[0] is not tensor or len(known[1]) != len(facets):
-            self._known[id(tensor)] = (tensor, facets)
+        if known is None or known[0] is not tensor or len(known[1]) != len(axis_labels):
+            self._known[id(tensor)] = (tensor, axis_labels)
             return
-        for place, (old, new) in enumerate(zip(known[1], facets, strict=True)):
-            if old is not new:  # in place: what held another node is made by both now
+        for place, (old, new) in enumerate(zip(known[1], axis_labels, strict=True)):
+            if old is not new:  # an operator in place: what held a node is made by both now
                 self.couple(old, new)
                 known[1][place] = _written(old, new)
 
 
-def several(output: Any) -> Sequence[Any]:
+def as_sequence(output: Any) -> Sequence[Any]:
     """What an operator gives, as a sequence whether it is one or not."""
     return output if isinstance(output, list | tuple) else [output]
 
 
 def _written(old: Tensor, new: Tensor) -> Tensor:
-    """Write labels where there were none, in place if it can be, so that views of them follow."""
+    """Write labels where there were none, and return them.
+
+    Code such as `x[:, :4] = y` writes into a view of `x`. Its labels are a view of those of `x`,
+    so writing them in place labels `x` too, as the values are shared.
+    """
     held = core(old)
     if bool((held >= 0).all()):
         return old
-    if held.shape != old.shape:  # one value for many places: views made before do not follow
+    if held.shape != old.shape:  # expanded labels have no room: views made before do not follow
         return new
     old.copy_(torch.where(old >= 0, old, new))
     return old
-
-
-def trace(
-    network: nn.Module, inputs: Tensor, labelling: Labelling, rule_for: Callable[[Any], Rule]
-) -> Flow:
-    """Run `network` once on `inputs` as it is; returns what its operators couple.
-
-    What depends on the network's input or makes its output is frozen: a pruned network takes and
-    gives the same shapes. Fused kernels are kept from hiding their operators.
-    """
-    flow = Flow(labelling, rule_for)
-    _couple_recurrent(network, flow)
-    # One node beyond all others stands for the input.
-    count = labelling.nodes.count
-    flow.set(inputs, filled(inputs.shape, count))
-    flow.frozen.append((np.array([count]), "it reaches the network's input"))
-    with torch.no_grad(), unfused(), same_draws(), Calls(flow.constants), flow:
-        output = network(inputs)
-    for tensor in tensors_of(output):
-        flow.outputs.append(tuple(tensor.shape))
-        for facet in flow.facets(tensor):
-            flow.freeze(facet, "it reaches the network's output")
-    flow.forget()
-    return flow
-
-
-def _couple_recurrent(network: nn.Module, flow: Flow) -> None:
-    """All layers and directions of a recurrent module have one hidden size."""
-    for module in network.modules():
-        if isinstance(module, nn.RNNBase):
-            hidden = [
-                facets[1]
-                for name, tensor in module.named_parameters()
-                if name.startswith("weight_hh") and (facets := flow.facets(tensor))
-            ]
-            for other in hidden[1:]:
-                flow.couple(hidden[0][:1], other[:1])

@@ -12,6 +12,7 @@ Indices = NDArray[np.int64]
 Removed = Mapping[str, Indices]  # positions of units to remove, by group name
 
 MAKES, FOLLOWS, READS = "makes", "follows", "reads"
+POSITIONS = "its places are positions, not channels"  # why an axis beside channels stays
 
 
 def layer_of(tensor: str) -> str:

@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+AxisLabels = list[Tensor]  # of a parameter one label tensor for each of its axes, else a single one
+
 NONE = -1  # no node produced it, and its values may differ from place to place
 UNIFORM = -2  # the same number everywhere, such as zeros: it fits channels of any count
 
@@ -18,6 +20,8 @@ def core(labels: Tensor) -> Tensor:
     steps = labels.stride()
     if 0 not in steps:
         return labels
+    if not any(steps) and labels.numel():  # one label for all
+        return labels.as_strided([1] * len(steps), steps, labels.storage_offset())
     shape = [
         min(size, 1) if step == 0 else size for size, step in zip(labels.shape, steps, strict=True)
     ]

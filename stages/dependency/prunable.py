@@ -1,96 +1,105 @@
-"""Telling groups that may be removed, all of them together, from those that may not."""
+"""Telling groups that may be removed, all of them together, from those that may not.
+
+A group must stay if a trial that takes from it alone fails. Where groups fail only together, the
+one whose addition makes a trial fail must stay. Each has the reason of its own trial.
+"""
 
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
-from stages.dependency.graph import Group, Removed
-from stages.dependency.trials import Problem
+from stages.dependency.differences import Problem
+from stages.dependency.graph import Group, Indices
+from stages.dependency.trials import Trials
 
-Try = Callable[[Removed], Problem | None]
 Failed = dict[str, str]  # the reason, by group name
+Choose = Callable[[Group], Indices]  # the units that a trial takes
 
-LEFT = 2  # units that a trial leaves, at least, where there are more: one alone has no neighbour
+# Units that a trial leaves, at least, where there are more. Of a single one no trial could see that
+# it takes the place of another, and its labels would not differ along any axis: which of the axes
+# holds channels would be lost.
+LEFT = 2
 
 
-def sift(groups: Sequence[Group], problem: Try) -> tuple[list[Group], Failed]:
+def find_prunable(groups: Sequence[Group], trials: Trials) -> tuple[list[Group], Failed]:
     """Groups that may be removed in any number, and why the others may not.
 
-    `problem` says what is wrong without some units. A trial removes from all groups at once,
-    another share from each, or from every second group; where it fails, those that own tensors
-    near the place are tried one by one.
+    A trial takes from all groups at once, or from every second group. All of them pass with the
+    groups that are kept: where one has failed, those before it are run again.
     """
     failed = {g.name: "removing it would leave a layer empty" for g in groups if g.units < 2}
     again = True
     while again:
         again = False
-        for number, (trial, part) in enumerate(TRIALS):
+        for number, (choose, part) in enumerate(SHARES):
             taking = [g for place, g in enumerate(groups) if part in (None, place % 2)]
-            while found := _failing([g for g in taking if g.name not in failed], trial, problem):
+            while found := _failing([g for g in taking if g.name not in failed], choose, trials):
                 failed |= found
                 again = again or number > 0  # what passed before has others around it now
     return [g for g in groups if g.name not in failed], failed
 
 
-def _failing(groups: Sequence[Group], trial: "Trial", problem: Try) -> Failed:
-    """Some of those that must stay, if any must."""
-    wrong = problem({g.name: trial(g) for g in groups}) if groups else None
+def _failing(groups: Sequence[Group], choose: Choose, trials: Trials) -> Failed:
+    """Some of those that must stay, if any must.
+
+    First those that own tensors near the place where it fails are tried alone.
+    """
+    wrong = trials.together({g.name: choose(g) for g in groups}) if groups else None
     if wrong is None:
         return {}
-    near = _near(groups, wrong)
-    if not near:
-        return _first(groups, wrong.reason, trial, problem)
-    return _tried_alone(near, groups, trial, problem) or {near[-1].name: wrong.reason}
+    for group in _near(groups, wrong):
+        if own := trials.alone(group, choose(group)):
+            break
+    else:
+        group, last = _first(groups, wrong, choose, trials)
+        own = trials.alone(group, choose(group)) or last
+    return {group.name: own.reason} | _failing_like(group, groups, choose, trials)
 
 
 def _near(groups: Sequence[Group], wrong: Problem) -> list[Group]:
     return [g for g in groups if any(part.tensor in wrong.blamed for part in g.slices)]
 
 
-def _tried_alone(
-    near: Sequence[Group], left: Sequence[Group], trial: "Trial", problem: Try
-) -> Failed:
-    """The first of `near` that fails alone; where another one like it does, too, all like it."""
-    for group in near:
-        wrong = problem({group.name: trial(group)})
-        if wrong is None:
-            continue
-        failed = {group.name: wrong.reason}
-        alike = [g for g in left if g is not group and _kind(g) == _kind(group)]
-        if alike and (again := problem({alike[-1].name: trial(alike[-1])})):
-            failed[alike[-1].name] = again.reason
-            if _general(again.reason) == _general(wrong.reason):
-                failed |= {g.name: again.reason for g in alike}
-        return failed
-    return {}
+def _failing_like(group: Group, groups: Sequence[Group], choose: Choose, trials: Trials) -> Failed:
+    """Groups of the same kind, as in equal blocks, that fail alone, too.
+
+    Those that have a module for it are all tried. The others, which take the whole network, only
+    as long as none has passed: what is left shows in the next trial of all.
+    """
+    kind, failed, passed = _kind(group), {}, False
+    for other in [g for g in groups if g is not group and _kind(g) == kind]:
+        small = trials.module_of(other) is not None
+        if small or not passed:
+            problem = trials.alone(other, choose(other))
+            if problem:
+                failed[other.name] = problem.reason
+            passed = passed or not (small or problem)
+    return failed
 
 
-def _first(groups: Sequence[Group], reason: str, trial: "Trial", problem: Try) -> Failed:
-    """The first group that fails together with those before it, found by halving."""
+def _first(
+    groups: Sequence[Group], problem: Problem, choose: Choose, trials: Trials
+) -> tuple[Group, Problem]:
+    """The first group that fails together with those before it, found by halving; and how."""
     passing, failing = 0, len(groups)
     while failing - passing > 1:
         middle = (passing + failing) // 2
-        wrong = problem({g.name: trial(g) for g in groups[:middle]})
+        wrong = trials.together({g.name: choose(g) for g in groups[:middle]})
         if wrong:
-            failing, reason = middle, wrong.reason
+            failing, problem = middle, wrong
         else:
             passing = middle
-    return {groups[failing - 1].name: reason}
-
-
-def _general(text: str) -> str:
-    """A text with every number as #."""
-    return re.sub(r"\d+", "#", text)
+    return groups[failing - 1], problem
 
 
 def _kind(group: Group) -> tuple[object, ...]:
-    return tuple((_general(part.tensor), part.axis, part.role) for part in group.slices)
+    """What groups have in common whose tensors' names differ in numbers alone."""
+    return tuple((re.sub(r"\d+", "#", s.tensor), s.axis, s.role) for s in group.slices)
 
 
-def _some(group: Group, last: bool) -> NDArray[np.int64]:
+def _some(group: Group, last: bool) -> Indices:
     """The first or last unit, and others at random: no two groups lose the same share."""
     generator = np.random.default_rng([last, group.units, *group.name.encode()])
     more = int(generator.integers(0, max(1, group.units - LEFT)))
@@ -98,14 +107,16 @@ def _some(group: Group, last: bool) -> NDArray[np.int64]:
     return np.sort(group.units - 1 - chosen if last else chosen)
 
 
-def _most(group: Group) -> NDArray[np.int64]:
+def _most(group: Group) -> Indices:
     middle = group.units // 2
     return np.delete(np.arange(group.units), [middle, middle - 1][: min(LEFT, group.units - 1)])
 
 
-Trial = Callable[[Group], NDArray[np.int64]]
-# How units are chosen, and in which groups: all, or those at even or at odd places.
-TRIALS: tuple[tuple[Trial, int | None], ...] = (
+# How units are chosen, and in which groups: all, or those at even or at odd places. Shares differ
+# from group to group, and from trial to trial, for two numbers that happen to be equal afterwards
+# could hide that code takes the one for the other. The last takes nearly all: what only holds for
+# many channels fails there.
+SHARES: tuple[tuple[Choose, int | None], ...] = (
     (partial(_some, last=False), None),
     (partial(_some, last=True), 0),
     (_most, 1),

@@ -17,13 +17,13 @@ def result_of(operator: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any
     """What an operator gives, values aside where the input has none."""
     shortcut = SHORTCUTS.get(operator)
     known = shortcut is not None and not kwargs and args[0].is_meta
-    if not known or not all(_alike(other, args[0]) for other in args[1:2]):
+    if not known or not all(_same_numbers(other, args[0]) for other in args[1:2]):
         return operator(*args, **kwargs)
     assert shortcut is not None
     return shortcut(*args)
 
 
-def _alike(other: Any, x: Tensor) -> bool:
+def _same_numbers(other: Any, x: Tensor) -> bool:
     """Whether an argument is of the same kind of numbers, if it is a tensor at all."""
     return not isinstance(other, Tensor) or (other.is_meta and other.dtype == x.dtype)
 
@@ -44,10 +44,14 @@ def _batch_norm(x: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _layer_norm(x: Tensor, shape: Sequence[int], *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
-    given = tuple(x.shape[x.dim() - len(shape) :])
+    channels = tuple(x.shape[x.dim() - len(shape) :])
     for parameter in rest[:2]:
-        if tuple(shape) != given or (parameter is not None and tuple(parameter.shape) != given):
-            raise RuntimeError(f"channels of shape {given} meet a normalisation of {tuple(shape)}")
+        if tuple(shape) != channels or (
+            parameter is not None and tuple(parameter.shape) != channels
+        ):
+            raise RuntimeError(
+                f"channels of shape {channels} meet a normalisation of {tuple(shape)}"
+            )
     return torch.empty_like(x), x.new_empty(0), x.new_empty(0)
 
 

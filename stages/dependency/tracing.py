@@ -49,8 +49,8 @@ class Calls(TorchFunctionMode):
             self.constants.append((func, repr((args[-1:], kwargs))))
         if func is not functional.rms_norm:
             return func(*args, **kwargs)
-        given = dict(zip(RMS_NORM, args, strict=False)) | kwargs
-        return functional.layer_norm(given["input"], given["normalized_shape"], given.get("weight"))
+        named = dict(zip(RMS_NORM, args, strict=False)) | kwargs
+        return functional.layer_norm(named["input"], named["normalized_shape"], named.get("weight"))
 
 
 @contextmanager

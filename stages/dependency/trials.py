@@ -4,173 +4,97 @@ A trial costs no arithmetic: the smaller network runs on the meta device, and la
 once more. What is left must meet what it met before.
 """
 
-import copy
-from collections.abc import Collection
-from dataclasses import dataclass, field
-
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
-from stages.dependency.flow import Flow, View, trace
-from stages.dependency.graph import Graph, Removed, removed_indices
-from stages.dependency.nodes import Labelling, Nodes
-from stages.dependency.rules import rule_for
+from stages.dependency.differences import BREAKS, Problem, difference
+from stages.dependency.graph import Graph, Group, Indices, Removed, removed_indices
+from stages.dependency.module_trials import ModuleTrials
+from stages.dependency.nodes import Labelling, kept_axes
+from stages.dependency.traced_network import TracedNetwork, tensors_in, text_of
 from stages.dependency.units import Components
-from stages.networks.reshape import RemovedIndices, kept_of, remove_indices, replace_tensors
-
-BREAKS = "the network breaks without it"
-MOVES = "removing it changes what the network computes"
-OTHERS = "channels take the places of others"
-MODES = {"eval": False, "train": True}
+from stages.networks.reshape import RemovedIndices, remove_indices
 
 
-@dataclass(frozen=True)
-class Problem:
-    """What went wrong in a trial, and the tensors around the place, where that is known."""
+class WholeModule:
+    """A module's own tensors and sizes, to put them back: much faster than to copy them again."""
 
-    reason: str
-    blamed: Collection[str] = ()
+    def __init__(self, module: nn.Module):
+        self.module = module
+        self.tensors = {**module._parameters, **module._buffers}
+        kinds = int, bool, tuple, torch.Size
+        self.sizes = {name: value for name, value in vars(module).items() if type(value) in kinds}
+
+    def put_back(self) -> None:
+        """Undo what removing indices, or running the module, has changed."""
+        for name, tensor in self.tensors.items():
+            setattr(self.module, name, tensor)  # recurrent layers list them elsewhere, too
+        vars(self.module).update(self.sizes)
 
 
-@dataclass
-class Subject:
-    """A network to try things on, a copy of the user's, and what was seen when it was whole."""
+class Trials:
+    """Takes units out of a traced network, and says what goes wrong without them."""
 
-    network: nn.Module
-    example: Tensor
-    nodes: Nodes
-    whole: dict[str, Flow] = field(default_factory=dict)  # by mode
-    repeats: dict[str, int] = field(default_factory=dict)  # of the example, if more than one
+    def __init__(self, traced: TracedNetwork, graph: Graph, parts: Components):
+        self.traced, self.graph, self.parts = traced, graph, parts
+        self._whole = [WholeModule(module) for module in traced.network.modules()]
+        self._in_modules = ModuleTrials(traced, parts)
+        self._modules: dict[str, str | None] = {}  # by group
+        self._alone: dict[tuple[str, bytes], Problem | None] = {}
 
-    def run(self, mode: str) -> Flow:
-        """Trace the whole network, and remember what came of it."""
-        self.whole[mode] = self._trace(mode, Labelling(self.network, self.nodes))
-        return self.whole[mode]
-
-    def problem(self, graph: Graph, removed: Removed, parts: Components) -> Problem | None:
-        """What goes wrong without the units `removed`, if anything."""
-        whole = self.network.state_dict(keep_vars=True)
-        lost = removed_indices(graph, removed)
-        remove_indices(self.network, lost)
+    def together(self, removed: Removed) -> Problem | None:
+        """What goes wrong in the whole network without the units `removed`, if anything."""
+        lost = removed_indices(self.graph, removed)
+        remove_indices(self.traced.network, lost)
         try:
-            return self._problem_now(lost, parts)
+            return self._problem_now(lost)
         finally:
-            replace_tensors(self.network, whole)
+            for module in self._whole:
+                module.put_back()
 
-    def _problem_now(self, lost: RemovedIndices, parts: Components) -> Problem | None:
-        kept = {
-            (tensor, axis): kept_of(self.nodes.shapes[tensor][axis], gone)
-            for tensor, axes in lost.items()
-            for axis, gone in axes.items()
-        }
-        labelling = Labelling(self.network, self.nodes, kept)
-        for mode, whole in self.whole.items():
+    def alone(self, group: Group, units: Indices) -> Problem | None:
+        """What goes wrong without units of one group; in its own module, if it has one."""
+        key = group.name, units.tobytes()
+        if key not in self._alone:
+            removed, module = {group.name: units}, self.module_of(group)
+            self._alone[key] = (
+                self.together(removed)
+                if module is None
+                else self._in_modules.problem(module, removed_indices(self.graph, removed))
+            )
+        return self._alone[key]
+
+    def module_of(self, group: Group) -> str | None:
+        """The module in which a group is tried alone; None where it takes the whole network."""
+        if group.name not in self._modules:
+            self._modules[group.name] = self._in_modules.module_of(group)
+        return self._modules[group.name]
+
+    def _problem_now(self, lost: RemovedIndices) -> Problem | None:
+        traced = self.traced
+        labelling = Labelling(traced.network, traced.nodes, kept_axes(traced.nodes, lost))
+        for mode, whole in traced.whole.items():
             try:
-                flow = self._trace(mode, labelling)
+                flow = traced.trace(mode, labelling)
             except Exception as problem:  # whatever a user's own forward pass may raise
-                return Problem(f"{BREAKS}: {told(problem)}", _tensors_near(problem, self.network))
-            if found := self._difference(flow, whole, parts):
+                near = _tensors_near(problem, traced.network)
+                return Problem(f"{BREAKS}: {text_of(problem)}", near)
+            if found := difference(flow, whole, traced.nodes, self.parts):
                 return found
         return None
-
-    def _difference(self, flow: Flow, whole: Flow, parts: Components) -> Problem | None:
-        """What a smaller network does otherwise than the whole one did."""
-        for given, wanted in zip(flow.outputs, whole.outputs, strict=False):
-            if given != wanted:
-                return Problem(f"{BREAKS}: the output is {given}, not {wanted}")
-        if len(flow.outputs) != len(whole.outputs):
-            return Problem(f"{BREAKS}: it gives {len(flow.outputs)} tensors")
-        if flow.constants != whole.constants:
-            return Problem(f"{MOVES}: it counts its channels")
-        if not _alike(whole.views, flow.views):
-            return Problem(f"{MOVES}: a view cuts channels elsewhere")
-        if len(flow.cuts) != len(whole.cuts):
-            return Problem(f"{MOVES}: {OTHERS}")
-        strays = _strays(flow, whole.cuts, parts)
-        if len(strays):
-            blamed = {self.nodes.axes[axis][0] for axis in self.nodes.axis_of(strays)}
-            return Problem(f"{MOVES}: {OTHERS}", blamed)
-        return None
-
-    def _trace(self, mode: str, labelling: Labelling) -> Flow:
-        self.network.train(MODES[mode])
-        inputs = torch.cat([self.example] * self.repeats.get(mode, 1))
-        return trace(self.network, inputs, labelling, rule_for)
-
-
-def _alike(before: list[View], now: list[View]) -> bool:
-    """Whether views got shorter along such axes only along which nodes differed."""
-    return all(
-        len(old) == len(new)
-        and all(old[axis] == new[axis] for axis in range(len(old)) if axis not in axes)
-        for (old, axes), (new, _) in zip(before, now, strict=False)
-    )
-
-
-def _strays(flow: Flow, cuts: list[NDArray[np.int64]], parts: Components) -> NDArray[np.int64]:
-    """Nodes that met, or were frozen, though they were free of each other in the whole network, or
-    that are in a part that did not hold them."""
-    found = [np.empty(0, np.int64)]
-    for pair in flow.pairs:
-        first, second = parts.of[pair]
-        apart = parts.alive[first] & parts.alive[second] & (first != second)
-        found.append(pair[:, apart].ravel())
-    free = parts.alive & (parts.reason == 0)
-    found += [nodes[free[parts.of[nodes]]] for nodes, _ in flow.frozen]
-    found += [
-        now[~np.isin(parts.of[now], parts.of[before])]
-        for before, now in zip(cuts, flow.cuts, strict=True)
-    ]
-    strays = np.concatenate(found)
-    return strays[strays < len(parts.of) - 1]
-
-
-def told(problem: Exception) -> str:
-    """What was raised, in one line."""
-    first = (str(problem).strip().splitlines() or [""])[0]
-    kind = type(problem).__name__
-    return first if first and kind == "RuntimeError" else f"{kind}: {first}".removesuffix(": ")
 
 
 def _tensors_near(problem: Exception, network: nn.Module) -> set[str]:
     """Names of the tensors of the innermost module, with any, whose code raised."""
-    names = {id(t): n for n, t in [*network.named_parameters(), *network.named_buffers()]}
-    near: set[str] = set()
+    modules = []
     frame = problem.__traceback__
     while frame is not None:
-        module = frame.tb_frame.f_locals.get("self")
-        if isinstance(module, nn.Module) and module is not network:
-            near = {names[id(t)] for t in _tensors(module) if id(t) in names} or near
+        modules.append(frame.tb_frame.f_locals.get("self"))
         frame = frame.tb_next
-    return near
-
-
-def subject_of(network: nn.Module, example_shape: tuple[int, ...], meta: bool) -> Subject:
-    """A copy of a network to try things on, on the meta device or where it is."""
-    nodes = Nodes(network)
-    if meta:
-        copied = copy.deepcopy(network, {id(t): _weightless(t) for t in _tensors(network)})
-        return Subject(
-            copied, torch.empty(example_shape, dtype=_type(network), device="meta"), nodes
-        )
-    generator = torch.Generator().manual_seed(0)
-    example = torch.rand(example_shape, dtype=_type(network), generator=generator)
-    return Subject(copy.deepcopy(network).cpu(), example, nodes)
-
-
-def _tensors(network: nn.Module) -> list[Tensor]:
-    return [*network.parameters(), *network.buffers()]
-
-
-def _type(network: nn.Module) -> torch.dtype:
-    kinds = (tensor.dtype for tensor in _tensors(network) if tensor.is_floating_point())
-    return next(kinds, torch.float32)
-
-
-def _weightless(tensor: Tensor) -> Tensor:
-    empty = torch.empty_like(tensor, device="meta")
-    if isinstance(tensor, nn.Parameter):
-        return nn.Parameter(empty, tensor.requires_grad)
-    return empty
+    names = {id(t): n for n, t in [*network.named_parameters(), *network.named_buffers()]}
+    for module in reversed(modules):
+        if isinstance(module, nn.Module) and module is not network:
+            near = {names[id(t)] for t in tensors_in(module) if id(t) in names}
+            if near:
+                return near
+    return set()

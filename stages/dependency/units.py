@@ -1,4 +1,4 @@
-"""From couplings to units, groups and frozen axes."""
+"""From couplings to units and groups."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,14 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from stages.dependency.flow import Flow
-from stages.dependency.graph import FOLLOWS, MAKES, READS, Frozen, Group, Slice, layer_of
-from stages.dependency.nodes import Nodes
+from stages.dependency.graph import FOLLOWS, MAKES, READS, Group, Slice, layer_of
+from stages.dependency.nodes import Nodes, Numbers
 
-Numbers = NDArray[np.int64]
 NEVER = np.iinfo(np.int64).max
+# Places in a component's reasons: that it may go, and what follows from its couplings alone.
+FREE, UNMADE, UNREAD, WHOLE = range(4)
+REASONS = ("", "no convolution or linear layer makes it", "no layer reads it",
+           "removing it would leave a layer empty")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Components:
     made_at: Numbers  # (nodes) the place of the contraction that makes it, or NEVER
     is_read: NDArray[np.bool_]  # (nodes)
     alive: NDArray[np.bool_]  # (components) made or read by a contraction
-    reason: NDArray[np.int64]  # (components) a place in `reasons`, 0 where it may go
+    reason: Numbers  # (components) a place in `reasons`, FREE where it may go
     reasons: tuple[str, ...]
 
 
@@ -34,21 +37,20 @@ def components_of(nodes: Nodes, flow: Flow) -> Components:
     links = coo_array((np.ones(pairs.shape[1], bool), (pairs[0], pairs[1])), shape=(size, size))
     count, of = connected_components(links, directed=False)
     made_at, is_read = np.full(size, NEVER), np.zeros(size, bool)
-    in_order = np.concatenate([np.empty(0, np.int64), *flow.made])
+    in_order = np.concatenate([np.empty(0, np.int64), *flow.contraction_outputs])
     np.minimum.at(made_at, in_order, np.arange(len(in_order)))
-    is_read[np.concatenate([np.empty(0, np.int64), *flow.read])] = True
+    is_read[np.concatenate([np.empty(0, np.int64), *flow.contraction_inputs])] = True
     made, read = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
     made[of[made_at < NEVER]] = True
     read[of[is_read]] = True
-    told = ["", "no convolution or linear layer makes it", "no layer reads it",
-            "removing it would leave a layer empty"]  # fmt: skip
-    reason = np.where(~made, 1, np.where(~read, 2, 0))
-    reason[(reason == 0) & _whole_axes(nodes, of, count)] = 3
-    for frozen, why in reversed(flow.frozen):  # what is said first counts
-        if why not in told:
-            told.append(why)
-        reason[of[frozen]] = told.index(why)
-    return Components(of, made_at, is_read, made | read, reason, tuple(told))
+    reasons = list(REASONS)
+    reason = np.where(~made, UNMADE, np.where(~read, UNREAD, FREE))
+    reason[(reason == FREE) & _whole_axes(nodes, of, count)] = WHOLE
+    for frozen, why in reversed(flow.frozen):  # what is said first is written last, and counts
+        if why not in reasons:
+            reasons.append(why)
+        reason[of[frozen]] = reasons.index(why)
+    return Components(of, made_at, is_read, made | read, reason, tuple(reasons))
 
 
 def _whole_axes(nodes: Nodes, of: Numbers, count: int) -> NDArray[np.bool_]:
@@ -62,15 +64,12 @@ def _whole_axes(nodes: Nodes, of: Numbers, count: int) -> NDArray[np.bool_]:
     return whole
 
 
-def groups_of(nodes: Nodes, parts: Components) -> tuple[list[Group], list[Frozen]]:
-    """Units with slices of the same tensors as groups, in the order of making; frozen axes."""
-    every = np.arange(nodes.count)
+def groups_of(nodes: Nodes, parts: Components) -> list[Group]:
+    """Units with slices of the same tensors as groups, in the order of making."""
     component = parts.of[: nodes.count]
-    stays = parts.alive[component] & (parts.reason[component] > 0)
-    frozen = _frozen(nodes, every[stays], parts.reason[component[stays]], parts.reasons)
-    free = every[parts.alive[component] & (parts.reason[component] == 0)]
+    free = np.flatnonzero(parts.alive[component] & (parts.reason[component] == FREE))
     if not len(free):
-        return [], frozen
+        return []
     first = np.full(len(parts.alive), NEVER)
     np.minimum.at(first, component[free], parts.made_at[free])
     axis = nodes.axis_of(free)
@@ -79,16 +78,18 @@ def groups_of(nodes: Nodes, parts: Components) -> tuple[list[Group], list[Frozen
     bounds = np.concatenate([[0], np.flatnonzero(np.diff(component[free])) + 1, [len(free)]])
     taken: dict[str, int] = {}
     groups = []
-    for units in _alike(axis, bounds, len(nodes.axes)):
+    for units in _units_by_kind(axis, bounds, len(nodes.axes)):
         width = bounds[units[0] + 1] - bounds[units[0]]
         groups.append(_group(nodes, parts, free[bounds[units][:, None] + np.arange(width)], taken))
-    return groups, frozen
+    return groups
 
 
-def _alike(axis: Numbers, bounds: Numbers, axes: int) -> list[Numbers]:
+def _units_by_kind(axis: Numbers, bounds: Numbers, axes: int) -> list[Numbers]:
     """Units that have as many nodes on the same axes, in the order of the first of each kind.
 
-    A kind is told by the sum of a random number an axis over a unit's nodes.
+    A kind is known by the sum of a random number an axis over a unit's nodes: comparing one number
+    a unit is much faster than comparing its axes, of which one has two and another two thousand.
+    With 62 bits, two kinds of millions have one sum by chance once in a million networks.
     """
     numbers = np.random.default_rng(0).integers(0, 1 << 62, axes, np.uint64)
     sums = np.add.reduceat(numbers[axis], bounds[:-1])
@@ -112,15 +113,3 @@ def _group(nodes: Nodes, parts: Components, rows: Numbers, taken: dict[str, int]
         slices.append(Slice(tensor, axis, role, own - nodes.starts[number]))
     name = layer if taken[layer] == 1 else f"{layer}#{taken[layer]}"
     return Group(name, tuple(slices))
-
-
-def _frozen(
-    nodes: Nodes, frozen: Numbers, reason: Numbers, reasons: tuple[str, ...]
-) -> list[Frozen]:
-    both = np.stack([nodes.axis_of(frozen), reason])
-    found, counts = np.unique(both, axis=1, return_counts=True)
-    listed = [
-        (int(number), reasons[why], int(count))
-        for (number, why), count in zip(found.T, counts, strict=True)
-    ]
-    return [Frozen(*nodes.axes[number], count, why) for number, why, count in sorted(listed)]

@@ -20,15 +20,15 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def export_onnx(
-    network: nn.Module, shape: tuple[int, ...], free_axes: Sequence[int], path: Path
+    network: nn.Module, shape: tuple[int, ...], dynamic_axes: Sequence[int], path: Path
 ) -> None:
-    """Write `network` for inputs of a `shape`, of which `free_axes` may have any length.
+    """Write `network` for inputs of a `shape`, of which `dynamic_axes` may have any length.
 
     Raises:
         UserError: if it cannot be exported so.
     """
     example = torch.zeros((2, *shape[1:]))
-    free = {axis: Dim(f"axis{axis}", min=1) for axis in free_axes}
+    dynamic = {axis: Dim(f"axis{axis}", min=1) for axis in dynamic_axes}
     try:
         with _quiet():
             program = torch.onnx.export(
@@ -36,14 +36,16 @@ def export_onnx(
                 (example,),
                 input_names=["input"],
                 output_names=["output"],
-                dynamic_shapes=(free,),
+                dynamic_shapes=(dynamic,),
                 dynamo=True,
             )
     except Exception as error:  # whatever the exporter or a user's own forward pass may raise
         raise UserError(f"the network cannot be exported to ONNX: {_cause(error)}") from error
     assert program is not None
     model = program.model_proto
-    fixed = [a for a in free_axes if model.graph.input[0].type.tensor_type.shape.dim[a].dim_value]
+    fixed = [
+        a for a in dynamic_axes if model.graph.input[0].type.tensor_type.shape.dim[a].dim_value
+    ]
     if fixed:
         raise UserError(
             f"the network cannot be exported to ONNX: it runs with one length of axis "

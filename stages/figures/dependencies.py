@@ -10,7 +10,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from stages.dependency.graph import layer_of
+from stages.dependency.graph import POSITIONS, layer_of
 
 ROLES = {"makes": "#1b7f5c", "reads": "#7fb3d5", "follows": "#c77d0a", "frozen": "#b0b0b0"}
 
@@ -20,7 +20,7 @@ def dependency_figure(graph: Mapping[str, Any]) -> Figure:
 
     A cell tells the layer's role: its output is the group's channels (makes), its input is
     (reads), or it goes along (follows). A row and a column of one layer may be both: `makes` wins.
-    The last column marks layers with an axis that is frozen.
+    The last column marks layers with channels that are frozen.
     """
     groups, layers = graph["groups"], graph["network"]["layers"]
     codes = np.zeros((len(layers), len(groups) + 1))
@@ -30,7 +30,8 @@ def dependency_figure(graph: Mapping[str, Any]) -> Figure:
             code = 1 + list(ROLES).index(part["role"])
             codes[row, column] = min(code, codes[row, column] or code)
     for frozen in graph["frozen"]:
-        codes[layers.index(layer_of(frozen["tensor"])), -1] = len(ROLES)
+        if frozen["reason"] != POSITIONS:  # as every kernel has
+            codes[layers.index(layer_of(frozen["tensor"])), -1] = len(ROLES)
     size = (3.5 + 0.36 * len(groups), 1.8 + 0.28 * len(layers))
     figure, axes = plt.subplots(figsize=size)
     names = [f"{group['name']} ({group['units']})" for group in groups] + ["frozen"]

@@ -21,7 +21,7 @@ ATEN = torch.ops.aten
 
 
 class StoppedError(Exception):
-    """Not an error: the network has run as far as was wanted, up to the mean of `given`."""
+    """Not an error: the network has run as far as was wanted, up to the mean of `tensor`."""
 
     def __init__(self, tensor: Tensor):
         super().__init__("the network was stopped at a mean")

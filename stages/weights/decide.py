@@ -25,7 +25,7 @@ def largest_that_keeps(
 ) -> Decision:
     """The largest sparsity up to which the criterion is kept, over all scores but the control.
 
-    `keeps` judges a quality and `told` writes one with its unit. Only points before the first that
+    `keeps` judges a quality and `text` writes one with its unit. Only points before the first that
     fails count: one further out that keeps it is luck. Where none does, sparsity is 0.
     """
     best = {score: kept_until(curve, keeps) for score, curve in curves.items()}

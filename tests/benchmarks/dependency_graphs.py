@@ -4,8 +4,8 @@ Run by hand, from the repository's root: `python -m tests.benchmarks.dependency_
 [--limit SECONDS] [--ours]`. A network is one of torchvision's classifiers or of those in
 `tests/channels/own_cases.py`; `torchvision` and `own` stand for all of these. For each: groups,
 share of parameters in tensors that a group owns a part of, share removed at half of every group's
-units, relative error against the masked network, seconds to build the graph with its groups (one
-thread). Totals and ratios at the end.
+units, relative error against the masked network (ours in double precision), seconds to build the
+graph with its groups (one thread). Totals and ratios at the end.
 """
 
 import argparse
@@ -21,15 +21,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stages.channels.masking import masking_error
+from stages.channels.masking import SINGLE, Proof, masking_proof
 from stages.channels.removal import remove_channels
 from stages.dependency.build import build_graph
 from stages.dependency.graph import Graph, Removed
-from stages.measuring.cost import count_parameters
+from stages.measuring.parameters import count_parameters
 from tests.benchmarks.networks import FAMILIES, example_for, make, tables
 from tests.benchmarks.torch_pruning_graph import prune_half, reference_groups
 
-TOLERANCE = 1e-5
+NO_PROOF = Proof(float("nan"), SINGLE)
 KINDS = EXACT, WRONG, WHOLE, FAILED = "exact", "wrong", "left whole", "failed"
 
 
@@ -40,21 +40,21 @@ class Measured:
     groups: int = 0
     owned: float = 0.0
     removed: float = 0.0
-    error: float = float("nan")
+    proof: Proof = NO_PROOF
     build_s: float = float("nan")
     failure: str = ""
 
     def kind(self) -> str:
         if self.failure or not self.removed:
             return FAILED if self.failure else WHOLE
-        return EXACT if self.error < TOLERANCE else WRONG
+        return EXACT if self.proof.holds else WRONG
 
     def row(self) -> str:
         if self.failure:
             return f"{self.failure[:44]:<44}"
         return (
             f"{self.groups:>6} {self.owned:>7.3f} {self.removed:>7.3f} "
-            f"{self.error:>9.1e} {self.build_s:>9.2f}   "
+            f"{self.proof.error:>9.1e} {self.build_s:>9.2f}   "
         )
 
 
@@ -83,19 +83,19 @@ def ours(network: nn.Module, example: Tensor) -> Measured:
     taken, half = time.perf_counter() - start, half_of(graph)
     sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
     tensors = {part.tensor for group in graph.groups for part in group.slices}
-    error = masking_error(network, example, graph, half)
+    proof = masking_proof(network, example, graph, half)
     before = count_parameters(network)
     remove_channels(network, graph, half)
     owned = sum(sizes.get(tensor, 0) for tensor in tensors) / before
-    return Measured(len(graph.groups), owned, 1 - count_parameters(network) / before, error, taken)
+    return Measured(len(graph.groups), owned, 1 - count_parameters(network) / before, proof, taken)
 
 
 def theirs(network: nn.Module, example: Tensor) -> Measured:
     start = time.perf_counter()
     groups, owned = reference_groups(network, example)
     taken, before = time.perf_counter() - start, count_parameters(network)
-    error = prune_half(network, example)
-    return Measured(groups, owned / before, 1 - count_parameters(network) / before, error, taken)
+    proof = Proof(prune_half(network, example), SINGLE)
+    return Measured(groups, owned / before, 1 - count_parameters(network) / before, proof, taken)
 
 
 def measured(measure: Callable[[nn.Module, Tensor], Measured], name: str, limit: int) -> Measured:
@@ -103,8 +103,8 @@ def measured(measure: Callable[[nn.Module, Tensor], Measured], name: str, limit:
         with at_most(limit):
             return measure(make(name), example_for(name))
     except Exception as error:  # a table is wanted whatever a network does
-        told = str(error).strip().splitlines() or [""]
-        return Measured(failure=f"{type(error).__name__}: {told[0]}")
+        lines = str(error).strip().splitlines() or [""]
+        return Measured(failure=f"{type(error).__name__}: {lines[0]}")
 
 
 def summary(label: str, results: list[Measured]) -> str:

@@ -2,8 +2,9 @@
 
 Run by hand, from the repository's root: `python -m tests.benchmarks.exactness [NETWORK ...]`, with
 networks as in `dependency_graphs`. For each: the relative error at every ratio, units chosen at
-random; the same when other units are masked than those removed (the control: at least by how much
-a wrong graph would show); the share of parameters removed.
+random, in double precision unless the line ends with another; the same when other units are masked
+than those removed (the control: at least by how much a wrong graph would show); the share of
+parameters removed.
 """
 
 import argparse
@@ -13,17 +14,22 @@ import warnings
 import torch
 from torch import Tensor, nn
 
-from stages.channels.masking import kept_statistics, mask_channels, masking_error, relative_error
+from stages.channels.masking import (
+    DOUBLE,
+    kept_statistics,
+    mask_channels,
+    masking_proof,
+    relative_error,
+)
 from stages.channels.removal import remove_channels
 from stages.dependency.build import build_graph
 from stages.dependency.graph import Graph, Removed, removed_indices
 from stages.dependency.tracing import tensors_of
-from stages.measuring.cost import count_parameters
+from stages.measuring.parameters import count_parameters
 from tests.benchmarks.networks import FAMILIES, example_for, make, tables
 from tests.channels.cases import some_units
 
 RATIOS = (0.3, 0.5, 0.7, 0.9)
-TOLERANCE = 1e-5
 
 
 def control(network: nn.Module, example: Tensor, graph: Graph, removed: Removed) -> float:
@@ -45,16 +51,19 @@ def share_removed(network: nn.Module, graph: Graph, removed: Removed) -> float:
 
 
 def row(name: str) -> tuple[bool, str]:
-    """Whether all errors are below the tolerance, and what to print."""
+    """Whether all proofs hold, and what to print."""
     network, example = make(name), example_for(name)
     graph = build_graph(network, tuple(example.shape))
     removed = [some_units(graph, ratio, seed=round(10 * ratio)) for ratio in RATIOS]
-    errors = [masking_error(network, example, graph, gone) for gone in removed]
+    proofs = [masking_proof(network, example, graph, gone) for gone in removed]
     wrong = [control(network, example, graph, gone) for gone in removed]
     shares = [share_removed(network, graph, gone) for gone in removed]
-    cells = "".join(f"{error:>9.1e}" for error in errors)
-    return max(errors) < TOLERANCE, (
-        f"{name:<28}{cells}{min(wrong):>10.1e}   " + "".join(f"{share:>7.3f}" for share in shares)
+    cells = "".join(f"{proof.error:>9.1e}" for proof in proofs)
+    precisions = "".join(f"  {precision}" for precision in {p.precision for p in proofs} - {DOUBLE})
+    return all(proof.holds for proof in proofs), (
+        f"{name:<28}{cells}{min(wrong):>10.1e}   "
+        + "".join(f"{share:>7.3f}" for share in shares)
+        + precisions
     )
 
 

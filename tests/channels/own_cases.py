@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 from stages.dependency.build import build_graph
-from stages.dependency.graph import Graph
-from stages.dependency.rules.contraction import COMPUTED
+from stages.dependency.frozen import NEVER_RUN
+from stages.dependency.graph import POSITIONS, Graph
+from stages.dependency.rules.contraction import COMPUTED, NO_LAYER
+from stages.dependency.rules.registry import ANOTHER_AXIS
 from stages.networks.drln import DRLN
 from tests.channels import own_networks as own
 from tests.channels import own_places as places
@@ -22,6 +24,7 @@ from tests.channels.cases import BREAKS, CHANGES
 from tests.channels.networks_under_test import between, conv, lively
 
 EMPTY, PICTURE = "removing it would leave a layer empty", (2, 2, 8, 8)
+UNKNOWN = "it reads values that no parameter made"
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Own:
 
 
 def upsampler(make: Callable[[], nn.Module], colours: int, **units: int) -> Own:
-    """Units are told by the names of groups, with `__` for a dot."""
+    """Units by the names of groups, with `__` for a dot."""
     return Own(make, _named(units), shape=(2, colours, 6, 7))
 
 
@@ -98,16 +101,26 @@ OWN = {
     "dictionary, auxiliary head": Own(lambda: own.Modular(give=dict), {
         "paths.near": 8, "layers.0.c.0": 6, "layers.1.c.0": 6, "auxiliary.1": 5}),
     "tuple, shallow": Own(lambda: own.Modular(deep=False), {"paths.near": 8, "auxiliary.1": 5},
-                          {"layers.0.c.0.weight": "neither evaluation nor training runs it"}),
+                          {"layers.0.c.0.weight": NEVER_RUN}),
     "class of outputs": Own(lambda: own.Modular(give=own.Found), {
         "layers.0.c.0": 6, "layers.1.c.0": 6, "auxiliary.1": 5},
         {"paths.near.weight": "it reaches the network's output"}),
     "looks at its input": Own(lambda: own.Looking(inside=False), {"head": 8}),
     "looks inside": Own(lambda: own.Looking(inside=True), {}, {"head.weight": EMPTY}),
     "weight norm": Own(lambda: between(nn.ReLU(), weight_norm(conv(8, 6)), conv(6, 5), out=5),
-                       {"m2": 5}, {"head.weight": COMPUTED}),
+                       {"m2": 5}, {"head.weight": COMPUTED,
+                                   "m1.parametrizations.weight.original1":
+                                       "operator _weight_norm_interface has no rule"}),
     "spectral norm": Own(lambda: between(spectral_norm(conv(8, 6)), conv(6, 5), out=5), {"m1": 5},
                          {"head.weight": "operator mv has no rule"}),
+    "einsum with a parameter": Own(own.Mixed, {"next": 5}, {
+        "mix": NO_LAYER, "head.weight": NO_LAYER, "next.weight": UNKNOWN}),
+    "einsum of activations": Own(own.AttendingPositions, {"head": 8, "query": 6}),
+    "complex numbers": Own(own.ComplexNumbers, {"next": 5}, {
+        "mid.weight": "operator view_as_real has no rule", "next.weight": UNKNOWN}),
+    "writes into its input": Own(own.InPlace, {"a": 8}),
+    "spare tensors": Own(own.Spare, {"head": 8}, {
+        "spare": NEVER_RUN, "table": NEVER_RUN, "mean": ANOTHER_AXIS, "head.weight": POSITIONS}),
     # Channels that are cut, joined and counted.
     "flip-add": tried(lambda x: x + x.flip(1), 4),
     "shufflenet": Own(own.shufflenet, {"head": 4, "m0": 3, "m6": 4}),
@@ -148,7 +161,7 @@ OWN = {
                       words=11),
     "gated mlp": Own(sequences.gated_mlp, {"embed": 8, "block.gate": 12}, shape=(2, 4, 5)),
     # Attention: heads of nn.MultiheadAttention, and the width it was built for, stay.
-    "vit": vit(sequences.Attending, {"patches.weight": BREAKS,
+    "vit": vit(sequences.Attending, {"patches.weight": BREAKS, "places": POSITIONS,
                                      "blocks.attention.in_proj_weight": BREAKS}, blocks__mlp__0=16),
     "vit, encoder": vit(lambda: sequences.encoder(norm_first=True), {
         "blocks.layers.1.self_attn.in_proj_weight": BREAKS}, blocks__layers__0__linear1=16,

@@ -52,6 +52,72 @@ class TiedAutoencoder(nn.Module):
         return F.linear(hidden, self.encode.weight.t())
 
 
+class Mixed(nn.Module):
+    """Channels mixed by an einsum with a parameter of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head, self.next, self.tail = conv(2, 8), conv(6, 5), conv(5, 3)
+        self.mix = nn.Parameter(torch.empty(6, 8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.einsum("oc,bchw->bohw", self.mix, self.head(x))
+        return self.tail(self.next(x.relu()).relu())
+
+
+class AttendingPositions(nn.Module):
+    """Attention between positions, by einsum."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head, self.tail = conv(2, 8), conv(8, 3)
+        self.query, self.key = conv(8, 6), conv(8, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.head(x)
+        query, key = self.query(x).flatten(2), self.key(x).flatten(2)
+        weights = torch.einsum("bci,bcj->bij", query, key).softmax(-1)
+        return self.tail(torch.einsum("bij,bcj->bci", weights, x.flatten(2)).view_as(x))
+
+
+class ComplexNumbers(nn.Module):
+    """A convolution of complex numbers between real ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head, self.next, self.tail = conv(2, 8), conv(6, 5), conv(5, 3)
+        self.mid = nn.Conv2d(8, 6, 1, bias=False, dtype=torch.complex64)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.head(x)
+        return self.tail(self.next(self.mid(torch.complex(x, x.flip(2))).abs()).relu())
+
+
+class InPlace(nn.Module):
+    """Writes into its input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = conv(2, 8), conv(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(self.a(x.sub_(0.45)).relu())
+
+
+class Spare(nn.Module):
+    """Tensors that nothing uses, and one that is taken off the input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head, self.tail = conv(2, 8), conv(8, 3)
+        self.spare = nn.Parameter(torch.empty(3, 2))
+        self.register_buffer("table", torch.zeros(4, 5))
+        self.register_buffer("mean", torch.zeros(2, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.tail(self.head(x - self.mean))
+
+
 def tied() -> nn.Module:
     """Two convolutions with one weight, each with a bias of its own."""
     network = between(conv(8, 8), nn.ReLU(), conv(8, 8), nn.ReLU())

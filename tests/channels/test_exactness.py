@@ -5,23 +5,29 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stages.channels.masking import kept_statistics, mask_channels, relative_error
+from stages.channels.masking import (
+    DOUBLE,
+    LIMITS,
+    kept_statistics,
+    mask_channels,
+    relative_error,
+)
 from stages.channels.removal import count_after, parameter_shapes, remove_channels
 from stages.dependency.graph import Removed, combine, removed_indices
 from tests.channels.cases import CASES, PRUNABLE, network_of, prepared, some_units
 
-EXACT, WRONG = 1e-5, 1e-3
+EXACT, WRONG = LIMITS[DOUBLE], 1e-3
 
 
 def output_without(name: str, removed: Removed, inputs: Tensor) -> Tensor:
-    network = network_of(name)
+    network = network_of(name).double()
     remove_channels(network, prepared(name)[1], removed)
     with torch.no_grad():
         return network(inputs)
 
 
 def output_masked(name: str, removed: Removed, inputs: Tensor, only_made: bool = False) -> Tensor:
-    network = network_of(name)
+    network = network_of(name).double()
     graph = prepared(name)[1]
     mask_channels(network, graph, removed, only_made)
     with torch.no_grad(), kept_statistics(network, removed_indices(graph, removed)):
@@ -29,7 +35,8 @@ def output_masked(name: str, removed: Removed, inputs: Tensor, only_made: bool =
 
 
 def random_input(name: str, seed: int) -> Tensor:
-    return torch.randn(CASES[name].shape, generator=torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(CASES[name].shape, generator=generator, dtype=torch.float64)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.7, 0.9])
@@ -82,7 +89,8 @@ def test_predicted_count_is_the_count(name: str, share: float) -> None:
 @pytest.mark.parametrize(("first", "second"), [(0.3, 0.5), (0.7, 0.5)])
 @pytest.mark.parametrize("name", PRUNABLE)
 def test_two_steps_are_one(name: str, first: float, second: float) -> None:
-    stepwise, at_once, graph = network_of(name), network_of(name), prepared(name)[1]
+    stepwise, at_once = network_of(name).double(), network_of(name).double()
+    graph = prepared(name)[1]
     before = some_units(graph, first, seed=1)
     left = graph.without(before)
     now = some_units(left, second, seed=2)

@@ -9,10 +9,12 @@ from torch import Tensor, nn
 
 from stages.channels.removal import remove_channels
 from stages.dependency.build import build_graph
-from stages.dependency.graph import Graph
+from stages.dependency.frozen import frozen_lines
+from stages.dependency.graph import POSITIONS, Frozen, Graph
 from stages.dependency.graph_file import graph_from_json, graph_to_json
 from tests.channels.cases import CASES, PRUNABLE, network_of, prepared, some_units
 from tests.channels.networks_under_test import between, conv, lively
+from tests.channels.ownership import check_ownership
 
 STAYING = [name for name, case in CASES.items() if case.reason]
 SHAPE = (2, 2, 8, 8)
@@ -50,23 +52,7 @@ def test_what_reads_nothing_known_says_so() -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_every_index_is_owned_once_or_frozen_with_a_reason(name: str) -> None:
-    network, graph = prepared(name)
-    tensors = network.state_dict()
-    owned: dict[tuple[str, int], list[int]] = {}
-    for group in graph.groups:
-        for part in group.slices:
-            owned.setdefault((part.tensor, part.axis), []).extend(part.indices.ravel().tolist())
-    kept = dict.fromkeys(owned, 0)
-    for frozen in graph.frozen:
-        assert frozen.reason.strip()
-        assert frozen.count > 0
-        place = frozen.tensor, frozen.axis
-        kept[place] = kept.get(place, 0) + frozen.count
-    for (tensor, axis), count in kept.items():
-        indices = owned.get((tensor, axis), [])
-        assert len(set(indices)) == len(indices)
-        assert len(indices) + count <= tensors[tensor].shape[axis]
-        assert all(0 <= index < tensors[tensor].shape[axis] for index in indices)
+    check_ownership(*prepared(name))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -122,9 +108,22 @@ def swapped(x: Tensor) -> Tensor:
     return torch.cat([x[:, 4:], x[:, :4]], 1)
 
 
-def test_the_probe_is_not_blind_where_weights_are_silent() -> None:
+def test_trials_are_not_blind_where_weights_are_silent() -> None:
     """Branches often start at zero, or almost: what goes wrong there shows only once they learn."""
     network = lively(between(swapped))
     for silent in (0.0, 1e-9):
         nn.init.constant_(network.tail.weight, silent)
         assert build_graph(network, SHAPE).groups == ()
+
+
+def test_what_stays_is_printed_a_line_a_reason_positions_last() -> None:
+    broken = [f"a view of {n} breaks" for n in range(5)]
+    kernels = [Frozen("first.weight", axis, 3, POSITIONS) for axis in (2, 3)]
+    blocks = [Frozen(f"blocks.{n}.weight", 0, 8, reason) for n, reason in enumerate(broken)]
+    graph = Graph((), (*kernels, *blocks, Frozen("last.weight", 0, 3, "it is an output")))
+    assert frozen_lines(graph) == [
+        "frozen: a view of 0 breaks: blocks.0.weight axis 0 (8), blocks.1.weight axis 0 (8), "
+        "blocks.2.weight axis 0 (8) and 2 more",
+        "frozen: it is an output: last.weight axis 0 (3)",
+        f"frozen: {POSITIONS}: first.weight axis 2 (3), first.weight axis 3 (3)",
+    ]

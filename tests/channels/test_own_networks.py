@@ -11,7 +11,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stages.channels.masking import mask_channels, masking_error, relative_error
+from stages.channels.masking import (
+    DOUBLE,
+    LIMITS,
+    mask_channels,
+    masking_proof,
+    relative_error,
+)
 from stages.channels.removal import count_after, parameter_shapes, remove_channels
 from stages.dependency.build import build_graph
 from stages.dependency.graph import Removed, removed_indices
@@ -22,9 +28,10 @@ from tests.channels.networks_under_test import Apply, between, conv, lively
 from tests.channels.own_cases import OWN, PICTURE, PRUNABLE, built
 from tests.channels.own_networks import Modular
 from tests.channels.own_sequences import Text
+from tests.channels.ownership import check_ownership
 
 pytestmark = pytest.mark.filterwarnings("ignore:input's size at dim=1 does not match num_features")
-EXACT, WRONG = 1e-5, 1e-3
+EXACT, WRONG = LIMITS[DOUBLE], 1e-3
 TRAINING_ONLY = ("auxiliary.1",)
 
 
@@ -46,8 +53,14 @@ def test_groups_and_what_stays_are_those_expected(name: str) -> None:
     graph = built(name)[2]
     assert {group.name: group.units for group in graph.groups} == OWN[name].groups
     for tensor, reason in OWN[name].stays.items():
-        told = [f.reason for f in graph.frozen if f.tensor == tensor]
-        assert any(text.startswith(reason) for text in told), (tensor, told)
+        reasons = [f.reason for f in graph.frozen if f.tensor == tensor]
+        assert any(text.startswith(reason) for text in reasons), (tensor, reasons)
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_every_index_is_owned_once_or_frozen_with_a_reason(name: str) -> None:
+    network, _, graph = built(name)
+    check_ownership(network, graph)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.7, 0.9])
@@ -55,7 +68,8 @@ def test_groups_and_what_stays_are_those_expected(name: str) -> None:
 def test_removing_is_exact(name: str, share: float) -> None:
     network, _, graph = built(name)
     removed = some_units(graph, share, seed=round(10 * share))
-    assert masking_error(network, OWN[name].example(), graph, removed) < EXACT
+    proof = masking_proof(network, OWN[name].example(), graph, removed)
+    assert (proof.holds, proof.precision) == (True, DOUBLE), proof
 
 
 @pytest.mark.parametrize("name", PRUNABLE)
@@ -101,7 +115,7 @@ def test_what_is_left_still_trains(name: str) -> None:
 
 @pytest.mark.parametrize("batch", [1, 2])
 def test_an_auxiliary_head_goes_with_its_backbone_and_trains(batch: int) -> None:
-    network, x = lively(Modular(give=dict)), torch.randn(2, 2, 8, 8)
+    network, x = lively(Modular(give=dict)).double(), torch.randn(2, 2, 8, 8).double()
     graph = build_graph(network, (batch, 2, 8, 8))
     removed = {"paths.near": np.arange(5), "auxiliary.1": np.arange(2)}
     small, masked = copy.deepcopy(network), copy.deepcopy(network)

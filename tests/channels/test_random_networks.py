@@ -11,14 +11,15 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from stages.channels.masking import TOLERANCE, masking_error
+from stages.channels.masking import DOUBLE, masking_proof
 from stages.channels.removal import count_after, parameter_shapes, remove_channels
 from stages.dependency.build import build_graph
+from stages.dependency.differences import BREAKS, MOVES
 from stages.dependency.graph import READS, Graph, Slice, removed_indices
 from stages.dependency.graph_file import graph_to_json
-from stages.dependency.trials import BREAKS, MOVES
 from tests.channels.cases import some_units
 from tests.channels.networks_under_test import conv, gate_of, lively
+from tests.channels.ownership import check_ownership
 from tests.channels.random_networks import SHAPE, Composed, compose
 from tests.channels.random_operators import Applied, ChannelsLast, padded, shuffled, unshuffled
 
@@ -61,8 +62,10 @@ def check_exactness(network: nn.Module, share: float, keep: int, seed: int) -> N
     if not any(getattr(layer, "function", None) in CUTS for layer in network.modules()):
         assert not [part for part in graph.frozen if part.reason.startswith((BREAKS, MOVES))]
     assert graph_to_json(build_graph(copy.deepcopy(network), SHAPE)) == graph_to_json(graph)
+    check_ownership(network, graph)
     removed = some_units(graph, share, seed, keep)
-    assert masking_error(network, noise(seed), graph, removed) < TOLERANCE
+    proof = masking_proof(network, noise(seed), graph, removed)
+    assert (proof.holds, proof.precision) == (True, DOUBLE), proof
     foretold = count_after(parameter_shapes(network), removed_indices(graph, removed))
     pruned = copy.deepcopy(network)
     remove_channels(pruned, graph, removed)
@@ -98,12 +101,12 @@ def test_what_is_left_of_a_graph_is_the_graph_of_what_is_left(network: Composed,
 @FEWER
 @half_removal
 def test_other_units_read_than_made_are_noticed(network: Composed, seed: int) -> None:
-    """Were `masking_error` blind, the test above would prove nothing."""
+    """Were `masking_proof` blind, the test above would prove nothing."""
     graph = build_graph(network, SHAPE)
     removed = some_units(graph, 0.5, seed)
     # A unit that only a weight used backwards reads has nothing that could be read wrongly.
     assume(any(len(removed[g.name]) and READS in {s.role for s in g.slices} for g in graph.groups))
-    assert masking_error(network, noise(seed), misread(graph), removed) > WRONG
+    assert masking_proof(network, noise(seed), misread(graph), removed).error > WRONG
 
 
 def misread(graph: Graph) -> Graph:

@@ -6,10 +6,12 @@ from stages.dependency.rules import (
     elementwise,
     indexing,
     layout,
+    normalisation,
     reduction,
 )
 from stages.dependency.rules.registry import rule_for
 
 __all__ = [
-    "concatenation", "contraction", "elementwise", "indexing", "layout", "reduction", "rule_for",
+    "concatenation", "contraction", "elementwise", "indexing", "layout", "normalisation",
+    "reduction", "rule_for",
 ]  # fmt: skip

@@ -6,45 +6,47 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stages.dependency.flow import Facets, Flow
-from stages.dependency.labels import NONE, UNIFORM, core, filled, merged, varying
+from stages.dependency.flow import Flow
+from stages.dependency.labels import NONE, UNIFORM, AxisLabels, core, filled, merged, varying
 from stages.dependency.rules.layout import narrowed
-from stages.dependency.rules.registry import rule
+from stages.dependency.rules.registry import ANOTHER_AXIS, rule
 
 
 @rule("cat", "stack")
 def joined(
     flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
-) -> list[Facets]:
+) -> list[AxisLabels]:
     """Join the labels of the parts."""
     tensors = [tensor for tensor in args[0] if tensor.numel()] or list(args[0])
-    parts, rank = [flow.facets(tensor) for tensor in tensors], tensors[0].dim()
-    if len({len(facets) for facets in parts}) > 1:
+    parts, rank = [flow.labels_of(tensor) for tensor in tensors], tensors[0].dim()
+    if len({len(axis_labels) for axis_labels in parts}) > 1:
         parts = _as_activations(flow, parts, rank)
-    given = args[1] if len(args) > 1 else kwargs.get("dim", 0)
+    dim = args[1] if len(args) > 1 else kwargs.get("dim", 0)
     stacked = operator.overloadpacket.__name__ == "stack"
-    along = given % (rank + stacked)
+    along = dim % (rank + stacked)
     if len(parts[0]) == 1 and _share_channels(parts, None if stacked else along, rank):
-        return [[_across(flow, [facets[0] for facets in parts], along, stacked, output)]]
+        return [[_across(flow, [axis_labels[0] for axis_labels in parts], along, stacked, output)]]
     return [[_side_by_side(labels, along, stacked, output) for labels in zip(*parts, strict=True)]]
 
 
-def _as_activations(flow: Flow, parts: list[Facets], rank: int) -> list[Facets]:
+def _as_activations(flow: Flow, parts: list[AxisLabels], rank: int) -> list[AxisLabels]:
     """Parameters that are joined to activations have the labels of the axis that fits."""
-    channels = set().union(*(varying(facets[0], rank) for facets in parts if len(facets) == 1))
+    channels = set().union(
+        *(varying(axis_labels[0], rank) for axis_labels in parts if len(axis_labels) == 1)
+    )
     fitting = []
-    for facets in parts:
-        fits = [labels for labels in facets if channels and varying(labels, rank) == channels]
-        if len(facets) > 1:
-            for labels in facets:
+    for axis_labels in parts:
+        fits = [labels for labels in axis_labels if channels and varying(labels, rank) == channels]
+        if len(axis_labels) > 1:
+            for labels in axis_labels:
                 if not any(labels is fit for fit in fits[:1]):
-                    flow.freeze(labels, "a parameter meets an activation along another axis")
-            facets = fits[:1] or [filled(facets[0].shape, NONE)]
-        fitting.append(facets)
+                    flow.freeze(labels, ANOTHER_AXIS)
+            axis_labels = fits[:1] or [filled(axis_labels[0].shape, NONE)]
+        fitting.append(axis_labels)
     return fitting
 
 
-def _share_channels(parts: list[Facets], along: int | None, rank: int) -> bool:
+def _share_channels(parts: list[AxisLabels], along: int | None, rank: int) -> bool:
     """Whether all parts, uniform ones aside, have channels along the same axes, across the seam."""
     axes = [
         varying(labels, rank) for (labels,) in parts if not bool((core(labels) == UNIFORM).all())

@@ -6,17 +6,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stages.dependency.flow import Facets, Flow
-from stages.dependency.labels import NONE, core, filled, nodes_in, varying
+from stages.dependency.flow import Flow
+from stages.dependency.labels import NONE, AxisLabels, core, filled, nodes_in, varying
 from stages.dependency.rules.registry import rule, without_rule
 
 COMPUTED = "its weight is computed from other tensors: take parametrisations off first"
+NO_LAYER = "it is multiplied with a parameter as no layer does"
 
 
 @rule("convolution", "_convolution")
 def convolution(
     flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
-) -> list[Facets]:
+) -> list[AxisLabels]:
     """Input channels couple with the weight's input axis; its output axis labels the output.
 
     With groups, all groups keep equal numbers of channels; where a group has a single channel
@@ -34,7 +35,7 @@ def convolution(
         if groups > 1:
             flow.keep_even(first, groups)
             read, made = (read, made.repeat(groups)) if transposed else (read.repeat(groups), made)
-    return _contract(flow, flow.facets(inputs)[0], read, made, bias, output, axis=1)
+    return _contract(flow, flow.labels_of(inputs)[0], read, made, bias, output, axis=1)
 
 
 def _one_each(flow: Flow, second: Tensor) -> bool:
@@ -54,7 +55,7 @@ def _depthwise(flow: Flow, first: Tensor, groups: int, transposed: bool) -> tupl
 @rule("linear", "addmm", "mm", "_addmm_activation")
 def linear(
     flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
-) -> list[Facets]:
+) -> list[AxisLabels]:
     """Features couple with the weight's input axis; its output axis labels the output."""
     name = operator.overloadpacket.__name__
     if name == "linear":
@@ -63,16 +64,18 @@ def linear(
     else:
         bias, inputs, weight = (None, *args) if name == "mm" else args[:3]
         read, made = _along(flow, weight, 0, 1), _along(flow, weight, 1, 0)
-    if name == "mm" and len(flow.facets(weight)) == 1:
+    if name == "mm" and len(flow.labels_of(weight)) == 1:
         return product(flow, operator, args, kwargs, output)
     if read is None or made is None or (bias is not None and bias.dim() != 1):
         return without_rule(flow, operator, args, kwargs, output, COMPUTED)
-    return _contract(flow, flow.facets(inputs)[0], read, made, bias, output, axis=inputs.dim() - 1)
+    return _contract(
+        flow, flow.labels_of(inputs)[0], read, made, bias, output, axis=inputs.dim() - 1
+    )
 
 
 def _contract(
     flow: Flow, labels: Tensor, read: Tensor, made: Tensor, bias: Any, output: Tensor, axis: int
-) -> list[Facets]:
+) -> list[AxisLabels]:
     """Couple `read` with the labels along `axis`, and label the output's `axis` with `made`."""
     shape = [-1 if a == axis else 1 for a in range(labels.dim())]
     flow.couple(labels, read.view(shape))
@@ -82,22 +85,24 @@ def _contract(
     if bool(blank.any()):
         flow.freeze(read[blank], "it reads values that no parameter made")
     if isinstance(bias, Tensor):
-        flow.couple(flow.facets(bias)[0], made)
-    flow.contract(made, read)
+        flow.couple(flow.labels_of(bias)[0], made)
+    flow.note_contraction(made, read)
     return [[made.view(shape).expand(output.shape)]]
 
 
 @rule("bmm", "baddbmm", "matmul", "dot", "mv")
 def product(
     flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
-) -> list[Facets]:
+) -> list[AxisLabels]:
     """Two activations: what they sum over couples; the output has the labels of what is left."""
     if operator.overloadpacket.__name__ == "baddbmm":
-        flow.freeze(flow.facets(args[0])[0], "it is added to a product")
+        flow.freeze(flow.labels_of(args[0])[0], "it is added to a product")
         args = args[1:]
-    one, other = (flow.facets(tensor)[0] for tensor in args[:2])
-    if one.dim() < 2 or one.dim() != other.dim() or any(len(flow.facets(t)) > 1 for t in args[:2]):
+    one, other = (flow.labels_of(tensor)[0] for tensor in args[:2])
+    if one.dim() < 2 or one.dim() != other.dim():
         return without_rule(flow, operator, args, kwargs, output)
+    if any(len(flow.labels_of(tensor)) > 1 for tensor in args[:2]):
+        return without_rule(flow, operator, args, kwargs, output, NO_LAYER)
     rank = one.dim()
     rows, columns = varying(one, rank), varying(other, rank)
     if (rows | columns) and max(rows | columns) < rank - 2:  # such as heads of attention
@@ -126,7 +131,7 @@ def _couple_summed(flow: Flow, one: Tensor, other: Tensor) -> None:
     """Channels that are summed over: both sides have them, and they end there."""
     first, second = one.select(-2, 0), other.select(-1, 0)
     for labels in (first, second):
-        flow.contract(None, torch.from_numpy(nodes_in(labels)))
+        flow.note_contraction(None, torch.from_numpy(nodes_in(labels)))
     _couple_both(flow, first, second)
 
 
@@ -143,14 +148,18 @@ def _along(flow: Flow, weight: Tensor, axis: int, own: int) -> Tensor | None:
 
     `own` is which of its own axes it should be: what cannot be told from an axis of length one.
     """
-    facets, rank = flow.facets(weight), weight.dim()
+    axis_labels, rank = flow.labels_of(weight), weight.dim()
     name = flow.labelling.names.get(id(weight))
     if name is not None:
         return flow.labelling.along(name, axis)
-    if len(facets) != rank:
+    if len(axis_labels) != rank:
         return None
-    wanted = {axis} if weight.shape[axis] > 1 else set()
-    fitting = [facet for facet in (facets[own], *facets) if varying(facet, rank) == wanted]
+    varies_along = {axis} if weight.shape[axis] > 1 else set()
+    fitting = [
+        labels
+        for labels in (axis_labels[own], *axis_labels)
+        if varying(labels, rank) == varies_along
+    ]
     if not fitting:
         return None
     index = [slice(None) if a == axis else slice(0, 1) for a in range(rank)]

@@ -6,29 +6,29 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stages.dependency.flow import Facets, Flow, several
-from stages.dependency.labels import NONE, UNIFORM, core, filled, varying
-from stages.dependency.rules.registry import rule, tensors_in
+from stages.dependency.flow import Flow, as_sequence
+from stages.dependency.labels import NONE, UNIFORM, AxisLabels, core, filled, varying
+from stages.dependency.rules.registry import ANOTHER_AXIS, rule, tensors_in
 
 
 @rule("pointwise", "_prelu_kernel", "native_dropout", "hardswish", "rrelu_with_noise", "dropout")
 def elementwise(
     flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
-) -> list[Facets]:
+) -> list[AxisLabels]:
     """Labels that meet are coupled, parameters included (bias, scale, PReLU)."""
     flow.constants.append((operator, *(a for a in (*args, *kwargs.values()) if type(a) is int)))
     operands = [tensor for tensor in tensors_in([args, kwargs]) if tensor.dim() > 0]
     if len(operands) == 1:
-        return [flow.facets(operands[0])]
-    return [[_met(flow, operands, several(output)[0])]]
+        return [flow.labels_of(operands[0])]
+    return [[_met(flow, operands, as_sequence(output)[0])]]
 
 
 @rule("glu")
 def gated(
     flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
-) -> list[Facets]:
+) -> list[AxisLabels]:
     """One half of an axis is multiplied with the other."""
-    labels = flow.facets(args[0])[0]
+    labels = flow.labels_of(args[0])[0]
     one, other = labels.chunk(2, args[1] if len(args) > 1 else -1)
     flow.couple(one, other)
     return [[one.where(one >= 0, other)]]
@@ -36,27 +36,27 @@ def gated(
 
 def _met(flow: Flow, operands: list[Tensor], result: Tensor) -> Tensor:
     rank = result.dim()
-    known = [(tensor, flow.facets(tensor)) for tensor in operands]
-    carriers = [facets[0] for _, facets in known if len(facets) == 1]
-    channels = set().union(*(varying(facet, rank) for facet in carriers))
+    known = [(tensor, flow.labels_of(tensor)) for tensor in operands]
+    carriers = [axis_labels[0] for _, axis_labels in known if len(axis_labels) == 1]
+    channels = set().union(*(varying(labels, rank) for labels in carriers))
     met = filled((), UNIFORM)
-    for tensor, facets in known:
+    for tensor, axis_labels in known:
         wide = {axis + rank - tensor.dim() for axis, n in enumerate(tensor.shape) if n > 1}
-        for facet in facets:
-            small = core(facet)
-            if len(facets) > 1 and varying(facet, rank) != channels:
-                flow.freeze(facet, "a parameter meets an activation along another axis")
+        for labels in axis_labels:
+            small = core(labels)
+            if len(axis_labels) > 1 and varying(labels, rank) != channels:
+                flow.freeze(labels, ANOTHER_AXIS)
             elif bool((small == UNIFORM).all()):
                 continue
             elif not channels <= wide:
-                flow.freeze(facet, "it is broadcast over other channels")
+                flow.freeze(labels, "it is broadcast over other channels")
             elif bool((small == NONE).all()):
                 for carrier in carriers:
                     flow.freeze(carrier, "it meets a tensor of fixed size")
             else:
                 flow.couple(met, small)
                 met = torch.where(met < 0, small, met)
-    if bool((met == UNIFORM).all()) and any(_is_fixed(facet) for facet in carriers):
+    if bool((met == UNIFORM).all()) and any(_is_fixed(labels) for labels in carriers):
         met = filled((), NONE)
     return met.expand(result.shape)
 

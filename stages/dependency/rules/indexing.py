@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stages.dependency.flow import Facets, Flow
-from stages.dependency.labels import NONE, compact, core, filled, varying
+from stages.dependency.flow import Flow
+from stages.dependency.labels import NONE, AxisLabels, compact, core, filled, varying
 from stages.dependency.rules.layout import narrowed
 from stages.dependency.rules.registry import rule, tensors_in, without_rule
 
@@ -18,26 +18,26 @@ PADS = ("constant_pad_nd", "reflection_pad1d", "reflection_pad2d", "reflection_p
 @rule("as_strided")
 def restrided(
     flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
-) -> list[Facets]:
+) -> list[AxisLabels]:
     """Nothing moves where only axes of length one get other strides, as pooling does."""
-    facets, given = flow.facets(args[0]), args[0]
+    axis_labels, x = flow.labels_of(args[0]), args[0]
     steps = torch.empty(output.shape, device="meta").stride()
     long = [axis for axis, length in enumerate(output.shape) if length > 1]
-    if facets[0].shape == output.shape and all(
-        given.stride(axis) == output.stride(axis) == steps[axis] for axis in long
+    if axis_labels[0].shape == output.shape and all(
+        x.stride(axis) == output.stride(axis) == steps[axis] for axis in long
     ):
-        return [facets]
+        return [axis_labels]
     return without_rule(flow, operator, args, kwargs, output)
 
 
 @rule(*PADS)
 def padding(
     flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
-) -> list[Facets]:
+) -> list[AxisLabels]:
     """Padding along positions changes no label; zeros beside channels have none."""
-    if len(flow.facets(args[0])) > 1:
+    if len(flow.labels_of(args[0])) > 1:
         return without_rule(flow, operator, args, kwargs, output)
-    labels, widths = compact(flow.facets(args[0])[0]), list(args[1])
+    labels, widths = compact(flow.labels_of(args[0])[0]), list(args[1])
     small = core(labels)
     axes = [labels.dim() - 1 - n // 2 for n, width in enumerate(widths) if width]
     if all(labels.stride(axis) == 0 or labels.shape[axis] == 0 for axis in axes):
@@ -51,27 +51,27 @@ def padding(
 @rule("index", "index_select", "gather", "embedding")
 def picked(
     flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
-) -> list[Facets]:
+) -> list[AxisLabels]:
     """Picking positions moves no channel; channels that are picked by number stay."""
     for numbers in tensors_in(args[1:]):
-        flow.facets(numbers)  # notes a buffer of numbers as used
+        flow.labels_of(numbers)  # notes a buffer of numbers as used
     if operator.overloadpacket.__name__ == "embedding":
-        made = flow.facets(args[0])[-1][0]
-        flow.contract(made, None)
-        flow.freeze(flow.facets(args[0])[0], "its indices are looked up")
+        made = flow.labels_of(args[0])[-1][0]
+        flow.note_contraction(made, None)
+        flow.freeze(flow.labels_of(args[0])[0], "its indices are looked up")
         return [[made.expand(output.shape)]]
-    facets = []
-    for facet in flow.facets(args[0]):
-        if not varying(facet, facet.dim()):
-            label = int(core(facet).reshape(-1)[0]) if facet.numel() else NONE
-            facets.append(filled(output.shape, label))
+    axis_labels = []
+    for labels in flow.labels_of(args[0]):
+        if not varying(labels, labels.dim()):
+            label = int(core(labels).reshape(-1)[0]) if labels.numel() else NONE
+            axis_labels.append(filled(output.shape, label))
             continue
-        moved = _picked_positions(operator, args, facet, output)
+        moved = _picked_positions(operator, args, labels, output)
         if moved is None:
-            flow.freeze(facet, "it is picked by its number")
+            flow.freeze(labels, "it is picked by its number")
             moved = filled(output.shape, NONE)
-        facets.append(moved)
-    return [facets] if facets else without_rule(flow, operator, args, kwargs, output)
+        axis_labels.append(moved)
+    return [axis_labels] if axis_labels else without_rule(flow, operator, args, kwargs, output)
 
 
 def _picked_positions(

@@ -1,15 +1,13 @@
 """The rule for operators that move elements: they are applied to the labels themselves."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
 
-from stages.dependency.flow import Facets, Flow, several
-from stages.dependency.labels import NONE, compact, core, merged, varying
+from stages.dependency.flow import Flow, as_sequence
+from stages.dependency.labels import NONE, AxisLabels, compact, core, merged, varying
 from stages.dependency.rules.registry import rule, tensors_in
 
 VIEWS = ("view", "_unsafe_view", "reshape", "_reshape_alias")
@@ -23,36 +21,38 @@ SPLITS = ("split", "split_with_sizes", "unbind", "chunk", "unsafe_split", "unsaf
       "repeat", "flip", "roll", "movedim", "diagonal", *VIEWS, *COPIES, *SPLITS)  # fmt: skip
 def movement(
     flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
-) -> list[Facets]:
+) -> list[AxisLabels]:
     """Apply the operator to the labels."""
     name = operator.overloadpacket.__name__.removesuffix("_")
-    most = max(len(flow.facets(tensor)) for tensor in tensors_in(args[0]))
-    moved: list[Facets] = [[] for _ in several(output)]
+    most = max(len(flow.labels_of(tensor)) for tensor in tensors_in(args[0]))
+    moved: list[AxisLabels] = [[] for _ in as_sequence(output)]
     for number in range(most):
-        first = tree_map(partial(_facet, flow, number), args[0])
+        first = _labels_along(flow, number, args[0])
         result = _move(operator, first, args, kwargs, output)
-        for facets, facet in zip(moved, several(result), strict=True):
-            facets.append(facet)
+        for axis_labels, labels in zip(moved, as_sequence(result), strict=True):
+            axis_labels.append(labels)
     if name in ("slice", "select", *SPLITS):
-        for facet in (facet for part in moved for facet in part):
-            flow.cut(facet)
+        for labels in (labels for part in moved for labels in part):
+            flow.note_slice(labels)
     if name in SPLITS:
-        _keep_parts_even(flow, [facets[0] for facets in moved])
+        _keep_parts_even(flow, [axis_labels[0] for axis_labels in moved])
     if name in ("channel_shuffle", "native_channel_shuffle") and most == 1:
-        _keep_parts_even(flow, list(flow.facets(args[0])[0].chunk(args[1], 1)))
+        _keep_parts_even(flow, list(flow.labels_of(args[0])[0].chunk(args[1], 1)))
     if name == "pixel_shuffle" and most == 1:
         moved = [[_keep_together(flow, moved[0][0])]]
     if name in VIEWS and most == 1:
-        moved = [[_viewed(flow, flow.facets(args[0])[0], moved[0][0], list(args[1]))]]
+        moved = [[_viewed(flow, flow.labels_of(args[0])[0], moved[0][0], list(args[1]))]]
     return moved
 
 
-def _facet(flow: Flow, number: int, leaf: Any) -> Any:
+def _labels_along(flow: Flow, number: int, x: Any) -> Any:
     """The labels along one axis of a parameter, or the only ones of an activation."""
-    if not isinstance(leaf, Tensor):
-        return leaf
-    facets = flow.facets(leaf)
-    return facets[min(number, len(facets) - 1)]
+    if isinstance(x, list | tuple):
+        return [_labels_along(flow, number, one) for one in x]
+    if not isinstance(x, Tensor):
+        return x
+    axis_labels = flow.labels_of(x)
+    return axis_labels[min(number, len(axis_labels) - 1)]
 
 
 def _move(
@@ -62,7 +62,9 @@ def _move(
     name, rest = operator.overloadpacket.__name__.removesuffix("_"), list(args[1:])
     if isinstance(first, Tensor) and first.numel() > core(first).numel() == 1:
         one = core(first).reshape(())
-        return tree_map(lambda made: one.expand(made.shape), output)
+        if isinstance(output, Tensor):
+            return one.expand(output.shape)
+        return [one.expand(made.shape) for made in output]
     if name in COPIES:
         return core(first).clone().expand(first.shape)
     if name in VIEWS:  # labels need not lie in memory as the activation does
@@ -84,9 +86,9 @@ def narrowed(labels: Tensor, axes: Sequence[int]) -> Tensor:
 @rule("copy")
 def written(
     flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
-) -> list[Facets]:
+) -> list[AxisLabels]:
     """What is written takes the place of what was there."""
-    return [[facet.expand(output.shape) for facet in flow.facets(args[1])[:1]]]
+    return [[labels.expand(output.shape) for labels in flow.labels_of(args[1])[:1]]]
 
 
 def _keep_parts_even(flow: Flow, parts: list[Tensor]) -> None:
@@ -120,5 +122,5 @@ def _viewed(flow: Flow, before: Tensor, after: Tensor, sizes: list[int]) -> Tens
             flow.couple(after, first)
             after = first.expand(after.shape)
             axes.remove(axis)
-    flow.views.append((tuple(after.shape), set(axes)))
+    flow.view_shapes.append((tuple(after.shape), set(axes)))
     return after
