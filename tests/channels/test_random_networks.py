@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from stages.channels.masking import DOUBLE, masking_proof
+from stages.channels.masking import DOUBLE, mask_channels, masking_proof, relative_error
 from stages.channels.removal import count_after, parameter_shapes, remove_channels
 from stages.dependency.build import build_graph
 from stages.dependency.differences import BREAKS, MOVES
-from stages.dependency.graph import READS, Graph, Slice, removed_indices
+from stages.dependency.graph import READS, Graph, Removed, Slice, removed_indices
 from stages.dependency.graph_file import graph_to_json
 from tests.channels.cases import some_units
 from tests.channels.networks_under_test import conv, gate_of, lively
@@ -106,7 +106,19 @@ def test_other_units_read_than_made_are_noticed(network: Composed, seed: int) ->
     removed = some_units(graph, 0.5, seed)
     # A unit that only a weight used backwards reads has nothing that could be read wrongly.
     assume(any(len(removed[g.name]) and READS in {s.role for s in g.slices} for g in graph.groups))
+    # Nor is there where all units that are left are dead, as after a ReLU at a single position.
+    assume(kept_units_matter(network, graph, removed, noise(seed)))
     assert masking_proof(network, noise(seed), misread(graph), removed).error > WRONG
+
+
+def kept_units_matter(network: Composed, graph: Graph, removed: Removed, x: Tensor) -> bool:
+    """Whether the output is another once the units that are left are silenced too."""
+    outputs = []
+    for silent in (removed, {group.name: np.arange(group.units) for group in graph.groups}):
+        masked = copy.deepcopy(network).double().eval()
+        mask_channels(masked, graph, silent)
+        outputs.append(masked(x.double()))
+    return relative_error(outputs[1], outputs[0]) > WRONG
 
 
 def misread(graph: Graph) -> Graph:
