@@ -75,17 +75,11 @@ def test_no_key_of_params_yaml_is_one_that_dvc_leaves_out(repository_tree: Any) 
 
 
 @pytest.mark.parametrize("key", ["size", "nfiles"])
-@pytest.mark.parametrize("where", ["arguments", "arguments.inner", "batches"])
-def test_such_a_key_is_refused(
-    write_params: Any, tree: Any, refused: Any, key: str, where: str
+@pytest.mark.parametrize("inside", [False, True])
+def test_such_a_key_is_refused_among_arguments_too(
+    write_params: Any, tree: Any, refused: Any, key: str, inside: bool
 ) -> None:
     arguments = tree["network"]["upsampling"]["arguments"]
-    arguments["inner"] = {}
-    part = {
-        "arguments": arguments,
-        "arguments.inner": arguments["inner"],
-        "batches": tree["batches"],
-    }
-    part[where][key] = 3
+    arguments |= {"inner": {key: 3}} if inside else {key: 3}
     with refused(f"{key}: DVC does not track", "another name"):
         load_settings(write_params(tree))

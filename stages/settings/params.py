@@ -76,16 +76,17 @@ def load_settings(path: Path = PARAMS) -> Settings:
         raise UserError(f"{path} is missing: run from the project's folder") from None
     except (YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from None
+    try:
+        settings = Settings.model_validate(tree)
+    except ValidationError as error:
+        raise UserError(f"{path}: {_first_problem(error, tree)}") from None
     if where := _untracked_key(tree):
         raise UserError(
             f"{path}: {where}: DVC does not track keys called {' or '.join(UNTRACKED)}, so a "
             "changed value would rerun nothing: use another name (for a factory's parameter, make "
             "a function of your own in models/own/)"
         )
-    try:
-        return Settings.model_validate(tree)
-    except ValidationError as error:
-        raise UserError(f"{path}: {_first_problem(error, tree)}") from None
+    return settings
 
 
 def _untracked_key(tree: Any, prefix: str = "") -> str | None:

@@ -83,12 +83,12 @@ def test_video(fresh: Callable[[], Project]) -> None:
     for name in "abc":
         (own / f"{name}.yuv").write_bytes(bytes(128 * 128 * 3 // 2 * 3))
     refused(project, "prepare", ".yuv", "data.upsampling.video.raw")
-    raw = {"size": [130, 128], "bits": 8, "rate": 25}
+    raw = {"frame": [130, 128], "bits": 8, "rate": 25}
     project.edit(data__upsampling__video__raw=raw)
     refused(project, "prepare", ".yuv", "73,728 bytes", "no whole number of frames of 128 x 130")
-    project.edit(data__upsampling__video__raw=raw | {"size": [128, 127]})
-    refused(project, "prepare", "data.upsampling.video.raw.batch", "multiple of 2", "127")
-    project.edit(data__upsampling__video__raw=raw | {"size": [128, 128]})
+    project.edit(data__upsampling__video__raw=raw | {"frame": [128, 127]})
+    refused(project, "prepare", "data.upsampling.video.raw.frame", "multiple of 2", "127")
+    project.edit(data__upsampling__video__raw=raw | {"frame": [128, 128]})
     project.edit(data__upsampling__video__first=3)
     refused(project, "prepare", ".yuv", "no frames from 3 on", "data.upsampling.video.first")
     project.edit(data__upsampling__video__first=0)
