@@ -101,6 +101,7 @@ def test_the_standardisation_of_samples_reruns_all_that_reads_them(classified: P
     path = "stages/datasets/classification/reading.py"
     with classified.edited(path, "x - self.mean", "x - 2 * self.mean"):
         assert_reran(classified.repro(), everything_but("prepare", "encode", "schedule"))
+    assert classified.repro().stages == [], "the run cache must bring everything back"
 
 
 def test_the_other_task_reruns_nothing(classified: Project) -> None:

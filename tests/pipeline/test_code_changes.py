@@ -1,5 +1,8 @@
 """Editing code reruns exactly what the edit touches, as editing a value does."""
 
+import json
+import shutil
+
 import pytest
 
 from tests.pipeline.project import Project
@@ -77,21 +80,36 @@ def narrow(width: int, scale: int) -> ESPCN:
 
 def test_own_code_and_initial_weights_are_watched(project: Project) -> None:
     own = project.folder / "models/own/mine.py"
-    own.write_text(OWN)
+    weights = project.folder / "models/initial/mine.safetensors"
+    dense = project.folder / "models/dense/weights.safetensors"
     try:
+        own.write_text(OWN)
+        shutil.copy(dense, weights)
         project.edit(network__upsampling__factory="mine:narrow")
-        assert "lies outside" not in project.repro().text
-        own.write_text(OWN.replace("ESPCN(width, scale)", "ESPCN(width + 2, scale)"))
-        assert_reran(project.repro(), everything_but("prepare", "encode", "schedule"))
-
-        weights = project.folder / "models/initial/mine.safetensors"
-        weights.write_bytes((project.folder / "models/dense/weights.safetensors").read_bytes())
         project.edit(network__upsampling__weights="models/initial/mine.safetensors")
-        project.repro()
-        weights.write_bytes((project.folder / "models/step1/weights.safetensors").read_bytes())
-        ran = project.call("dvc", "repro", "finetune")
-        assert ran.stages == ["finetune"]
-        assert "do not fit the network" in ran.text
+        ran = project.call("dvc", "repro", "finetune", "graph")
+        assert ran.stages == ["finetune", "graph"], ran.text
+        assert "lies outside" not in ran.text
+        assert "lie outside" not in ran.text
+
+        not_built = ("prepare", "encode", "schedule", "select", "plot", "track")
+        own.write_text(OWN + "# another\n")
+        assert changed_by(project, "models/own") == everything_but(*not_built)
+        shutil.copy(project.folder / "models/step1/weights.safetensors", weights)
+        trained = {"finetune", "control@longer", "control@scratch"}
+        assert changed_by(project, "models/initial") == trained
+        assert "do not fit the network" in project.call("dvc", "repro", "finetune").text
     finally:
         own.unlink()
-        (project.folder / "models/initial/mine.safetensors").unlink(missing_ok=True)
+        weights.unlink()
+
+
+def changed_by(project: Project, path: str) -> set[str]:
+    """Stages that `dvc repro` would run for the sake of a path."""
+    told = json.loads(project.call("dvc", "status", "--json").text)
+    return {
+        stage
+        for stage, changes in told.items()
+        for change in changes
+        if isinstance(change, dict) and path in change.get("changed deps", {})
+    }

@@ -59,7 +59,7 @@ def test_killing_and_running_again(made_once: Project, fresh: Any, stage: str) -
         return f"Running stage '{stage}'" in text and (project.folder / "started").exists()
 
     if not partial:  # the first sample that training asks for
-        module = project.folder / "stages/tasks/patches.py"
+        module = project.folder / "stages/tasks/upsampling/samples.py"
         text = module.read_text()
         module.write_text(text.replace(
             "    def __getitem__(self, index: int)",

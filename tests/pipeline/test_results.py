@@ -63,7 +63,7 @@ def test_failed_criterion_is_passed_on_and_dense_selected(project: Project) -> N
     first, second = (read(project, f"metrics/steps/{name}.json") for name in ("step1", "step2"))
     assert second["passed_on"]
     assert second["parameters"] == first["parameters"]
-    assert second["weights"] == first["weights"]
+    assert second["model"] == first["model"]
     summary = read(project, "metrics/summary.json")
     assert summary["selected"] == "dense"
     assert "no step keeps the criterion" in summary["reason"]
