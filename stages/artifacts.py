@@ -5,7 +5,6 @@ so that they are read back exactly; whoever wants fewer digits rounds first.
 """
 
 import csv
-import hashlib
 import json
 import os
 import shutil
@@ -28,6 +27,7 @@ SPARSE_MODEL = Path("models/sparse")
 QUANTISED_MODEL = Path("models/quantised")
 
 STEP_METRICS = Path("metrics/steps")
+SELECTION = Path("metrics/selection.json")
 SWEEPS = Path("metrics/sweep")
 TRADEOFF = Path("metrics/tradeoff.json")
 LAYERS_TABLE = Path("metrics/layers.csv")
@@ -45,7 +45,6 @@ NETWORK = "network.json"  # inside the folder of a model: how it is built
 WEIGHTS = "weights.safetensors"  # ... and its tensors
 HISTORY = "history.csv"  # inside the folder of a model that was trained
 REMOVAL = "removal.json"  # inside the folder of a model that lost channels
-SELECTION = "selection.json"  # inside the folder of the selected model
 ORDER = "order.safetensors"  # inside a score's folder: the order in which it removes weights
 ONNX = "network.onnx"  # inside the folder of the quantised model
 DESCRIPTION = "prepared.json"  # inside the folder of prepared data: what they are
@@ -150,14 +149,6 @@ def why_nothing(folder: Path) -> str | None:
     """Why a folder that a stage wrote holds nothing, or None where it holds something."""
     note = folder / NONE
     return str(read_json(note)["reason"]) if note.is_file() else None
-
-
-def model_digest(folder: Path) -> str:
-    """SHA-256 of all that makes up a saved model."""
-    digest = hashlib.sha256()
-    for name in (NETWORK, WEIGHTS):
-        digest.update((folder / name).read_bytes())
-    return digest.hexdigest()
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ from stages.device import device_for
 from stages.errors import run_stage
 from stages.measuring.cost import count_macs, median_latency_ms, saved_bytes
 from stages.measuring.criterion import judge
+from stages.measuring.digest import model_digest
 from stages.measuring.parameters import count_parameters
 from stages.networks.saved import load_network
 from stages.pruning_step import Step, starts_failed, step_from_arguments
@@ -62,7 +63,7 @@ def _costs(task: Task, step: Step, network: nn.Module, dense: nn.Module) -> dict
         "latency_ms": latency["pruned"],
         "dense_latency_ms": latency["dense"],
         "bytes": saved_bytes(folder),
-        "model": artifacts.model_digest(folder),
+        "model": model_digest(folder),
     }
 
 

@@ -11,14 +11,11 @@ def main() -> None:
     source = source_of(load_settings())
     with artifacts.fresh_folder(artifacts.PREPARED) as folder:
         print(f"prepared {source.write_samples(folder)}")
-    if source.why_no_sequences:
-        artifacts.write_nothing(artifacts.SEQUENCES, source.why_no_sequences)
-        return
     with artifacts.fresh_folder(artifacts.SEQUENCES) as folder:
         names = source.write_sequences(folder)
     print(f"test sequences: {', '.join(names) or 'none'}")
     if not names:
-        artifacts.write_nothing(artifacts.SEQUENCES, "test pictures are too small for a sequence")
+        artifacts.write_nothing(artifacts.SEQUENCES, source.no_sequences)
 
 
 if __name__ == "__main__":

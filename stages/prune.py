@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from stages import artifacts
-from stages.channels.masking import DOUBLE, Proof, masking_proof
+from stages.channels.proof import DOUBLE, Proof, masking_proof
 from stages.channels.removal import count_after, parameter_shapes, remove_channels
 from stages.dependency.graph import Removed, combine, removed_indices
 from stages.dependency.graph_file import to_ranges

@@ -7,6 +7,7 @@ from typing import Any
 from stages import artifacts
 from stages.dependency.graph_file import from_ranges, graph_from_json
 from stages.errors import UserError, run_stage
+from stages.measuring.digest import model_digest
 from stages.settings import DENSE, load_settings
 
 
@@ -16,12 +17,12 @@ def main() -> None:
     records = {step: artifacts.read_json(artifacts.step_metrics(step)) for step in steps}
     name, reason = smallest_that_keeps(records)
     source = artifacts.model_path(name)
-    if name != DENSE and artifacts.model_digest(source) != records[name]["model"]:
+    if name != DENSE and model_digest(source) != records[name]["model"]:
         raise UserError(f"{source} is not the model that was evaluated: run `dvc repro`")
     with artifacts.fresh_folder(artifacts.SELECTED_MODEL) as folder:
         shutil.copytree(source, folder, dirs_exist_ok=True)
         (folder / artifacts.HISTORY).unlink(missing_ok=True)
-        artifacts.write_json(folder / artifacts.SELECTION, {"selected": name, "reason": reason})
+    artifacts.write_json(artifacts.SELECTION, {"selected": name, "reason": reason})
     artifacts.write_csv(artifacts.STEPS_TABLE, [_row(s, r) for s, r in records.items()])
     artifacts.write_csv(artifacts.CHANNELS_TABLE, _channels())
     print(f"selected {name}: {reason}")

@@ -67,7 +67,7 @@ def _quantised() -> dict[str, nn.Module]:
 
 def _summary(measures: Measures, models: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """What was selected and why, what it removed, lost and gained, and every model's figures."""
-    selection = artifacts.read_json(artifacts.SELECTED_MODEL / artifacts.SELECTION)
+    selection = artifacts.read_json(artifacts.SELECTION)
     name, quality = measures.quality.name, measures.quality
     dense, pruned, baseline = (models[key] for key in ("dense", "pruned", measures.baseline))
     summary = {

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from stages.channels.masking import mask_channels, relative_error
+from stages.channels.masking import mask_channels
+from stages.channels.proof import relative_error
 from stages.channels.removal import remove_channels
 from stages.dependency.build import build_graph
 from stages.networks.build import ZOO, build_network, resolve

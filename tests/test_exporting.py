@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stages.channels.masking import relative_error
+from stages.channels.proof import relative_error
 from stages.exporting.eight_bit import quantise
 from stages.exporting.onnx_file import export_onnx
 from stages.exporting.onnx_network import OnnxNetwork

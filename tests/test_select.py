@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from stages import artifacts, select
+from stages.measuring.digest import model_digest
 from stages.select import smallest_that_keeps
 
 
@@ -27,7 +28,7 @@ def test_a_model_that_was_not_evaluated_is_refused(workspace: Path, refused: Any
     folder.mkdir(parents=True)
     for name in (artifacts.NETWORK, artifacts.WEIGHTS):
         (folder / name).write_text("as evaluated")
-    evaluated = record(True, 30) | {"model": artifacts.model_digest(folder)}
+    evaluated = record(True, 30) | {"model": model_digest(folder)}
     for step in ("step1", "step2"):
         artifacts.write_json(artifacts.step_metrics(step), record(False, 20) | evaluated)
     (folder / artifacts.NETWORK).write_text("another")

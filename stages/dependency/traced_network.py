@@ -1,6 +1,7 @@
 """A copy of a user's network that can be run, cut and run again, and what was seen of it whole."""
 
 import copy
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,22 +45,25 @@ class TracedNetwork:
     def trace(self, mode: str, labelling: Labelling, calls: ModuleCalls | None = None) -> Flow:
         """Run the network as it is now, its tensors labelled by `labelling`."""
         self.network.train(MODES[mode])
-        inputs = torch.cat([self.example] * self.repeats.get(mode, 1))
+        inputs = [self.example] * self.repeats.get(mode, 1)
         return trace(self.network, inputs, labelling, calls)
 
 
 def trace(
-    network: nn.Module, inputs: Tensor, labelling: Labelling, calls: ModuleCalls | None = None
+    network: nn.Module,
+    examples: Sequence[Tensor],
+    labelling: Labelling,
+    calls: ModuleCalls | None = None,
 ) -> Flow:
-    """Run `network` once on `inputs` as it is; returns what its operators couple.
+    """Run `network` as it is, once on all `examples`; returns what its operators couple.
 
     What depends on the network's input or makes its output is frozen: a pruned network takes and
     gives the same shapes. The calls of its modules are recorded in `calls`.
     """
     flow = Flow(labelling, rule_for)
-    # One node beyond all others stands for the input. Code may write into it: it is run on a copy.
+    # One node beyond all others stands for the input. Code may write into it: `cat` makes a copy.
     count = labelling.nodes.count
-    inputs = inputs.clone()
+    inputs = torch.cat(list(examples))
     flow.set(inputs, [filled(inputs.shape, count)])
     flow.frozen.append((np.array([count]), "it reaches the network's input"))
     with calls.recorded(network, flow.known_labels) if calls is not None else nullcontext():

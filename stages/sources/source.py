@@ -10,7 +10,7 @@ from stages.settings import Settings
 class Source(Protocol):
     """Where a task's data come from."""
 
-    why_no_sequences: str | None  # where the data cannot be video at all
+    no_sequences: str  # why there are none, where there are none
 
     def write_samples(self, folder: Path) -> str:
         """Read, check and split the source, write it into `folder`; returns a line about it."""

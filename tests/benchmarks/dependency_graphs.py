@@ -2,7 +2,7 @@
 
 Run by hand, from the repository's root: `python -m tests.benchmarks.dependency_graphs [NETWORK ...]
 [--limit SECONDS] [--ours]`. A network is one of torchvision's classifiers or of those in
-`tests/channels/own_cases.py`; `torchvision` and `own` stand for all of these. For each: groups,
+`tests/dependency/own_cases.py`; `torchvision` and `own` stand for all of these. For each: groups,
 share of parameters in tensors that a group owns a part of, share removed at half of every group's
 units, relative error against the masked network (ours in double precision), seconds to build the
 graph with its groups (one thread). Totals and ratios at the end.
@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stages.channels.masking import SINGLE, Proof, masking_proof
+from stages.channels.proof import SINGLE, Proof, masking_proof
 from stages.channels.removal import remove_channels
 from stages.dependency.build import build_graph
 from stages.dependency.graph import Graph, Removed

@@ -14,20 +14,15 @@ import warnings
 import torch
 from torch import Tensor, nn
 
-from stages.channels.masking import (
-    DOUBLE,
-    kept_statistics,
-    mask_channels,
-    masking_proof,
-    relative_error,
-)
+from stages.channels.masking import kept_statistics, mask_channels
+from stages.channels.proof import DOUBLE, masking_proof, relative_error
 from stages.channels.removal import remove_channels
 from stages.dependency.build import build_graph
 from stages.dependency.graph import Graph, Removed, removed_indices
 from stages.dependency.tracing import tensors_of
 from stages.measuring.parameters import count_parameters
 from tests.benchmarks.networks import FAMILIES, example_for, make, tables
-from tests.channels.cases import some_units
+from tests.dependency.cases import some_units
 
 RATIOS = (0.3, 0.5, 0.7, 0.9)
 

@@ -4,8 +4,8 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from tests.channels.networks_under_test import lively
-from tests.channels.own_cases import OWN
+from tests.dependency.networks_under_test import lively
+from tests.dependency.own_cases import OWN
 
 SIDES = {"inception_v3": 299}  # its auxiliary head needs more in training
 TORCHVISION: list[str] = torchvision.models.list_models(module=torchvision.models)

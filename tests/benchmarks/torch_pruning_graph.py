@@ -7,7 +7,8 @@ import torch
 import torch_pruning
 from torch import Tensor, nn
 
-from stages.channels.masking import kept_statistics, relative_error
+from stages.channels.masking import kept_statistics
+from stages.channels.proof import relative_error
 from stages.dependency.tracing import tensors_of
 from stages.networks.reshape import RemovedIndices
 

@@ -11,7 +11,7 @@ from stages.channels.removal import Shapes, count_after, parameter_shapes, remov
 from stages.channels.schedule import step_targets
 from stages.dependency.graph import FOLLOWS, MAKES, Graph, Group, Removed, Slice, removed_indices
 from stages.errors import UserError
-from tests.channels.cases import network_of, prepared, units_of
+from tests.dependency.cases import network_of, prepared, units_of
 
 NAMES = ["drln w12 m1 s4", "espcn w16 s3", "residual", "batch norm", "shared", "flatten", "grouped"]
 TARGETS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]

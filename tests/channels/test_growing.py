@@ -16,7 +16,7 @@ from stages.channels.growing import (
 )
 from stages.channels.importance import Importance, unit_importance, unit_norms
 from stages.dependency.graph import Graph, Removed
-from tests.channels.cases import network_of, prepared, some_units, units_of
+from tests.dependency.cases import network_of, prepared, some_units, units_of
 
 NAMES = ["drln w4 m1 s2", "batch norm", "prelu", "depthwise x2", "flatten", "shared", "twice"]
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from stages.channels.importance import Kind, unit_importance, unit_norms
 from stages.channels.masking import mask_channels
-from tests.channels.cases import CASES, network_of, prepared, units_of
+from tests.dependency.cases import CASES, network_of, prepared, units_of
 
 Tensors = Mapping[str, Tensor]
 KINDS: list[Kind] = ["norm2", "mean", "taylor"]

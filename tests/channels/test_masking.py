@@ -10,21 +10,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stages.channels.masking import (
-    DOUBLE,
-    LIMITS,
-    SINGLE,
-    Proof,
-    mask_channels,
-    masking_proof,
-    relative_error,
-)
+from stages.channels.masking import mask_channels
+from stages.channels.proof import DOUBLE, LIMITS, SINGLE, Proof, masking_proof, relative_error
 from stages.channels.removal import remove_channels
 from stages.dependency.build import build_graph
 from stages.prune import _remove
 from stages.step_model import StepModel
-from tests.channels.networks_under_test import Apply, between, chain, conv, lively
-from tests.channels.own_networks import InPlace
+from tests.dependency.networks_under_test import Apply, between, chain, conv, lively
+from tests.dependency.own_networks import InPlace
 
 SHAPE = (2, 2, 8, 8)
 REMOVED = {"head": np.array([0, 2, 3])}

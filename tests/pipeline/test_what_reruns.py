@@ -62,5 +62,5 @@ def test_a_qp_encodes_at_that_qp_alone(project: Project) -> None:
 def test_criterion_that_gives_the_same_verdicts_trains_nothing(project: Project) -> None:
     project.edit(criterion__upsampling__limit=90.0)
     # Their records hold the reason and a latency, so what reads them runs too.
-    ends = {"select", "codec", "tradeoff", "summarise", "plot", "track"}
+    ends = {"select", "tradeoff", "summarise", "plot", "track"}
     assert_reran(project.repro(), of_steps("evaluate") | ends)

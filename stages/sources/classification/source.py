@@ -17,7 +17,7 @@ from stages.sources.classification.splitting import split_labelled
 class LabelledSource:
     """Labelled samples."""
 
-    why_no_sequences = "only up-sampling makes video"
+    no_sequences = "only up-sampling makes video"
 
     def __init__(self, settings: Settings):
         self.seed, self.folder = settings.seed, settings.data.folder

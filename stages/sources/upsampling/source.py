@@ -23,7 +23,7 @@ from stages.video.sequences import write_sequences
 class PictureSource:
     """Pictures or video."""
 
-    why_no_sequences = None
+    no_sequences = "test pictures are too small for a sequence"
 
     def __init__(self, settings: Settings):
         self.seed, self.folder = settings.seed, settings.data.folder

@@ -11,7 +11,7 @@ from stages.dependency import flow
 from stages.dependency.build import build_graph
 from stages.dependency.differences import BREAKS, MOVES
 from stages.dependency.graph import Graph
-from tests.channels.networks_under_test import conv
+from tests.dependency.networks_under_test import conv
 
 SHAPE, WIDTH = (2, 2, 6, 6), 8
 

@@ -5,16 +5,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stages.channels.masking import (
-    DOUBLE,
-    LIMITS,
-    kept_statistics,
-    mask_channels,
-    relative_error,
-)
+from stages.channels.masking import kept_statistics, mask_channels
+from stages.channels.proof import DOUBLE, LIMITS, relative_error
 from stages.channels.removal import count_after, parameter_shapes, remove_channels
 from stages.dependency.graph import Removed, combine, removed_indices
-from tests.channels.cases import CASES, PRUNABLE, network_of, prepared, some_units
+from tests.dependency.cases import CASES, PRUNABLE, network_of, prepared, some_units
 
 EXACT, WRONG = LIMITS[DOUBLE], 1e-3
 

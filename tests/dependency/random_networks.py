@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from tests.channels.networks_under_test import conv, lively
-from tests.channels.random_operators import OPERATORS, TAILS, WIDEST, WIDTHS, Choose
+from tests.dependency.networks_under_test import conv, lively
+from tests.dependency.random_operators import OPERATORS, TAILS, WIDEST, WIDTHS, Choose
 
 SHAPE = (2, 4, 8, 8)
 COUNTS = range(3, 11)  # of operators between head and tail

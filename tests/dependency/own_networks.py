@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tests.channels.networks_under_test import Join, between, chain, conv, residual
+from tests.dependency.networks_under_test import Join, between, chain, conv, residual
 
 
 class HardSplit(nn.Module):

@@ -11,17 +11,18 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from stages.channels.masking import DOUBLE, mask_channels, masking_proof, relative_error
+from stages.channels.masking import mask_channels
+from stages.channels.proof import DOUBLE, masking_proof, relative_error
 from stages.channels.removal import count_after, parameter_shapes, remove_channels
 from stages.dependency.build import build_graph
 from stages.dependency.differences import BREAKS, MOVES
 from stages.dependency.graph import READS, Graph, Removed, Slice, removed_indices
 from stages.dependency.graph_file import graph_to_json
-from tests.channels.cases import some_units
-from tests.channels.networks_under_test import conv, gate_of, lively
-from tests.channels.ownership import check_ownership
-from tests.channels.random_networks import SHAPE, Composed, compose
-from tests.channels.random_operators import Applied, ChannelsLast, padded, shuffled, unshuffled
+from tests.dependency.cases import some_units
+from tests.dependency.networks_under_test import conv, gate_of, lively
+from tests.dependency.ownership import check_ownership
+from tests.dependency.random_networks import SHAPE, Composed, compose
+from tests.dependency.random_operators import Applied, ChannelsLast, padded, shuffled, unshuffled
 
 WRONG = 1e-3
 CUTS = (shuffled, unshuffled)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tests.channels.networks_under_test import chain
+from tests.dependency.networks_under_test import chain
 
 
 class Recurrent(nn.Module):

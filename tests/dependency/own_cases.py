@@ -16,12 +16,12 @@ from stages.dependency.graph import POSITIONS, Graph
 from stages.dependency.rules.contraction import COMPUTED, NO_LAYER
 from stages.dependency.rules.registry import ANOTHER_AXIS
 from stages.networks.drln import DRLN
-from tests.channels import own_networks as own
-from tests.channels import own_places as places
-from tests.channels import own_sequences as sequences
-from tests.channels import own_upsamplers as upsamplers
-from tests.channels.cases import BREAKS, CHANGES
-from tests.channels.networks_under_test import between, conv, lively
+from tests.dependency import own_networks as own
+from tests.dependency import own_places as places
+from tests.dependency import own_sequences as sequences
+from tests.dependency import own_upsamplers as upsamplers
+from tests.dependency.cases import BREAKS, CHANGES
+from tests.dependency.networks_under_test import between, conv, lively
 
 EMPTY, PICTURE = "removing it would leave a layer empty", (2, 2, 8, 8)
 UNKNOWN = "it reads values that no parameter made"

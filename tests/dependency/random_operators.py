@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from tests.channels.networks_under_test import Join, conv, gate_of, residual, up
+from tests.dependency.networks_under_test import Join, conv, gate_of, residual, up
 
 Choose = Callable[[Sequence[Any]], Any]
 

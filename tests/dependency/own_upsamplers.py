@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d
 
-from tests.channels.networks_under_test import Join, chain, conv, residual, up
+from tests.dependency.networks_under_test import Join, chain, conv, residual, up
 
 
 class MeanShift(nn.Conv2d):

@@ -11,24 +11,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stages.channels.masking import (
-    DOUBLE,
-    LIMITS,
-    mask_channels,
-    masking_proof,
-    relative_error,
-)
+from stages.channels.masking import mask_channels
+from stages.channels.proof import DOUBLE, LIMITS, masking_proof, relative_error
 from stages.channels.removal import count_after, parameter_shapes, remove_channels
 from stages.dependency.build import build_graph
 from stages.dependency.graph import Removed, removed_indices
 from stages.dependency.tracing import tensors_of
 from stages.networks.reshape import replace_tensors
-from tests.channels.cases import some_units
-from tests.channels.networks_under_test import Apply, between, conv, lively
-from tests.channels.own_cases import OWN, PICTURE, PRUNABLE, built
-from tests.channels.own_networks import Modular
-from tests.channels.own_sequences import Text
-from tests.channels.ownership import check_ownership
+from tests.dependency.cases import some_units
+from tests.dependency.networks_under_test import Apply, between, conv, lively
+from tests.dependency.own_cases import OWN, PICTURE, PRUNABLE, built
+from tests.dependency.own_networks import Modular
+from tests.dependency.own_sequences import Text
+from tests.dependency.ownership import check_ownership
 
 pytestmark = pytest.mark.filterwarnings("ignore:input's size at dim=1 does not match num_features")
 EXACT, WRONG = LIMITS[DOUBLE], 1e-3

@@ -15,8 +15,8 @@ from stages.dependency.build import build_graph
 from stages.dependency.graph import Graph, Removed
 from stages.networks.drln import DRLN
 from stages.networks.espcn import ESPCN
-from tests.channels import networks_under_test as nets
-from tests.channels.networks_under_test import Join, Step, between, chain, conv, halves, up
+from tests.dependency import networks_under_test as nets
+from tests.dependency.networks_under_test import Join, Step, between, chain, conv, halves, up
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from stages.dependency.build import build_graph
 from stages.dependency.frozen import frozen_lines
 from stages.dependency.graph import POSITIONS, Frozen, Graph
 from stages.dependency.graph_file import graph_from_json, graph_to_json
-from tests.channels.cases import CASES, PRUNABLE, network_of, prepared, some_units
-from tests.channels.networks_under_test import between, conv, lively
-from tests.channels.ownership import check_ownership
+from tests.dependency.cases import CASES, PRUNABLE, network_of, prepared, some_units
+from tests.dependency.networks_under_test import between, conv, lively
+from tests.dependency.ownership import check_ownership
 
 STAYING = [name for name, case in CASES.items() if case.reason]
 SHAPE = (2, 2, 8, 8)
