@@ -24,7 +24,9 @@ def _judge() -> None:
     settings = load_settings()
     bench, device = Bench(settings), device_for(settings.training)
     folders = {"dense": artifacts.DENSE_MODEL, "pruned": artifacts.SELECTED_MODEL}
-    networks = {name: load_network(path)[0].to(device) for name, path in folders.items()}
+    networks = {
+        name: load_network(path, settings.trusted)[0].to(device) for name, path in folders.items()
+    }
     with artifacts.fresh_folder(artifacts.CODEC) as folder:
         crops = folder / artifacts.CROPS
         rows = bench.measure(networks, artifacts.SEQUENCES, artifacts.CODED, crops)

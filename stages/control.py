@@ -38,7 +38,7 @@ def main() -> None:
 def _train(settings: Settings, control: str) -> None:
     seed_everything(settings.seed)
     chosen, phase = settings.of(settings.network), settings.of(settings.finetune)
-    _, about = load_network(artifacts.SELECTED_MODEL)
+    _, about = load_network(artifacts.SELECTED_MODEL, settings.trusted)
     network, task = build_network(about.factory, about.arguments), task_of(settings)
     if control == "scratch":
         _shape_like(network, about)

@@ -21,8 +21,8 @@ def main() -> None:
     """Write the step's record and its verdict."""
     settings, step = step_from_arguments()
     task, device = task_of(settings), device_for(settings.training)
-    network, about = load_network(artifacts.model_path(step.name))
-    dense, _ = load_network(artifacts.DENSE_MODEL)
+    network, about = load_network(artifacts.model_path(step.name), settings.trusted)
+    dense, _ = load_network(artifacts.DENSE_MODEL, settings.trusted)
     network, dense = network.to(device), dense.to(device)
     quality, passed_on = task.validate(network), starts_failed(step)
     dense_quality, baseline = task.validate(dense), baseline_of(settings).validate()

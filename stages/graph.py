@@ -10,11 +10,12 @@ from stages.dependency.graph_file import graph_to_json
 from stages.errors import run_stage
 from stages.measuring.parameters import count_parameters
 from stages.networks.saved import load_network
+from stages.settings import load_settings
 
 
 def main() -> None:
     """Write the graph of the dense model."""
-    network, about = load_network(artifacts.DENSE_MODEL)
+    network, about = load_network(artifacts.DENSE_MODEL, load_settings().trusted)
     graph = build_graph(network, about.example_shape)
     made_for = {
         "factory": about.factory,

@@ -19,7 +19,8 @@ from stages.dependency.graph import MAKES, Graph, Group, layer_of
 from stages.errors import UserError, run_stage
 from stages.measuring.parameters import count_parameters
 from stages.networks.build import build_network, resolve
-from stages.networks.saved import load_network
+from stages.networks.saved import TRUST, load_network
+from stages.settings import trusted_here
 
 CLASSES = 1000
 
@@ -27,7 +28,7 @@ CLASSES = 1000
 def main() -> None:
     """Print the groups of a network as a table, then what is frozen and why."""
     arguments = _arguments()
-    network, shape = _network(arguments.model, arguments.arguments, arguments.shape)
+    network, shape = _network(arguments)
     graph = build_graph(network, shape)
     for line in (*table(graph, network), *frozen_lines(graph)):
         print(line)
@@ -42,17 +43,17 @@ def _arguments() -> argparse.Namespace:
         "--shape", type=int, nargs="+", help="of an input, batch included (1 3 224 224)"
     )
     parser.add_argument("--arguments", default="{}", help="of the factory, as JSON")
+    parser.add_argument("--trust", action="append", default=[], help=TRUST)
     return parser.parse_args()
 
 
-def _network(
-    model: str, arguments: str, shape: list[int] | None
-) -> tuple[nn.Module, tuple[int, ...]]:
+def _network(arguments: argparse.Namespace) -> tuple[nn.Module, tuple[int, ...]]:
+    model, shape = arguments.model, arguments.shape
     if Path(model).is_dir():
-        network, about = load_network(Path(model))
+        network, about = load_network(Path(model), {*trusted_here(), *arguments.trust})
         return network, tuple(shape or about.example_shape)
     try:
-        options = json.loads(arguments)
+        options = json.loads(arguments.arguments)
     except json.JSONDecodeError as error:
         raise UserError(f"--arguments is no JSON: {error}") from None
     input_shape = tuple(shape or (1, 3, 224, 224))

@@ -29,7 +29,7 @@ def main() -> None:
         return
     seed_everything(settings.seed)
     planned = artifacts.read_json(artifacts.prune_schedule(step.name))
-    model, task = load_step_model(source), task_of(settings)
+    model, task = load_step_model(source, settings.trusted), task_of(settings)
     importance = rank(model, planned["importance"], task, settings.training, f"prune {step.name}")
     chosen = choose_for(model, importance, planned)
     device = device_for(settings.training)

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from stages import artifacts
 from stages.errors import UserError, run_stage
-from stages.networks.saved import load_network
+from stages.networks.saved import About, load_network
 from stages.settings import load_settings
 from stages.tasks.task import Task, task_of
 
@@ -19,8 +19,9 @@ def main() -> None:
     settings = load_settings()
     reason = artifacts.why_nothing(artifacts.SPARSE_MODEL)
     if not reason:
+        network, about = load_network(artifacts.SPARSE_MODEL, settings.trusted)
         try:
-            _quantise(task_of(settings))
+            _quantise(network, about, task_of(settings))
         except UserError as error:  # what is only reported must not stop the pipeline
             reason = str(error)
     if reason:
@@ -28,11 +29,10 @@ def main() -> None:
         print(f"no quantised network: {reason}")
 
 
-def _quantise(task: Task) -> None:
+def _quantise(network: nn.Module, about: About, task: Task) -> None:
     from stages.exporting.eight_bit import quantise
     from stages.exporting.onnx_file import export_onnx
 
-    network, about = load_network(artifacts.SPARSE_MODEL)
     with artifacts.fresh_folder(artifacts.QUANTISED_MODEL) as folder:
         exported = folder / "float.onnx"
         export_onnx(network, about.example_shape, task.dynamic_axes, exported)

@@ -16,7 +16,7 @@ def main() -> None:
         pass_on(step, source, target)
         return
     seed_everything(settings.seed)
-    network, about = load_network(source)
+    network, about = load_network(source, settings.trusted)
     task, phase = task_of(settings), settings.of(settings.recovery)
     plan = Plan(f"recover {step.name}", phase.epochs, phase.iterations, phase.learning_rate)
     outcome = train(network, task, plan, settings.training)

@@ -31,7 +31,7 @@ def main() -> None:
         pass_on(step, artifacts.model_path(step.start), target)
         return
     seed_everything(settings.seed)
-    model = load_step_model(artifacts.model_path(step.start))
+    model = load_step_model(artifacts.model_path(step.start), settings.trusted)
     outcome = Outcome(quality=0.0)
     if visible["regime"] != "none":
         outcome = _learn(settings, step, model, visible)

@@ -1,6 +1,6 @@
 """The model of a pruning step with its dependency graph: ranking and choosing its channels."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,11 +34,11 @@ class StepModel:
         return removed_from_text(self.about.removed)
 
 
-def load_step_model(folder: Path) -> StepModel:
+def load_step_model(folder: Path, trusted: Collection[str]) -> StepModel:
     """Load a model of the dense network's making with its graph."""
     content = artifacts.read_json(artifacts.GRAPH)
     graph = graph_from_json(content)
-    network, about = load_network(folder)
+    network, about = load_network(folder, trusted)
     initial = int(content["network"]["parameters"])
     return StepModel(
         network, about, graph.without(removed_from_text(about.removed)), graph, initial

@@ -30,7 +30,7 @@ def main() -> None:
     measures, device = measures_of(settings), device_for(settings.training)
     shapes, held_out = task_of(settings).cost_shapes, held_out_of(settings)
     folders = _model_folders()
-    loaded = {name: load_network(folder) for name, folder in folders.items()}
+    loaded = {name: load_network(folder, settings.trusted) for name, folder in folders.items()}
     networks = {name: network.to(device) for name, (network, _) in loaded.items()}
     quantised = _quantised()
     rows = held_out.rows(networks | quantised)

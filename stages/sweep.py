@@ -36,7 +36,7 @@ def main() -> None:
         artifacts.write_csv(artifacts.sweep_table(score), [], COLUMNS)
         print(f"{score}: not swept ({reason})")
         return
-    task, (network, _) = task_of(settings), load_network(artifacts.DENSE_MODEL)
+    task, (network, _) = task_of(settings), load_network(artifacts.DENSE_MODEL, settings.trusted)
     order = make_order(score, network, task, settings)
     curve = _curve(score, order, network, task, settings)
     with artifacts.fresh_folder(artifacts.order_path(score)) as folder:

@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def _trade(settings: Settings, task: Task, curves: dict[str, SparsityCurve]) -> None:
-    network, about = load_network(artifacts.DENSE_MODEL)
+    network, about = load_network(artifacts.DENSE_MODEL, settings.trusted)
     keeps = _judge_of(settings, task, curves)
     if settings.of(settings.tradeoff).rule == "largest":
         curves = _sharpen(curves, network, task, settings, keeps)

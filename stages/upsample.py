@@ -11,8 +11,8 @@ from tqdm import tqdm
 from stages.artifacts import SELECTED_MODEL, fresh_folder
 from stages.device import device_for
 from stages.errors import UserError, run_stage
-from stages.networks.saved import load_network
-from stages.settings import Training
+from stages.networks.saved import TRUST, load_network
+from stages.settings import Training, trusted_here
 from stages.upscaling.enlarger import Enlarger, scale_of
 from stages.upscaling.frames import enlarge_frames
 from stages.upscaling.pictures import enlarge_picture, picture_names
@@ -51,6 +51,7 @@ def _arguments() -> argparse.Namespace:
     tile = "side in pixels of the input (256); 0: whole frames"
     add("--tile", type=_count("--tile", 0), default=256, help=tile)
     add("--batch", type=_count("--batch", 1), default=1, help="frames of a video at once (1)")
+    add("--trust", action="append", default=[], help=TRUST)
     add("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
     raw = parser.add_argument_group(f"what a raw {RAW} input does not say of itself")
     raw.add_argument("--size", help="width and height, such as 1920x1080")
@@ -116,7 +117,7 @@ def _enlarger(arguments: argparse.Namespace) -> Enlarger:
         device = device_for(Training(device=arguments.device, precision="no"))
     except UserError:
         raise UserError(f"--device {arguments.device} is not on this machine: use auto") from None
-    network, about = load_network(arguments.model)
+    network, about = load_network(arguments.model, {*trusted_here(), *arguments.trust})
     scale = scale_of(network, about.example_shape)
     return Enlarger(network.to(device), scale, arguments.tile or None)
 

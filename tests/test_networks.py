@@ -195,7 +195,7 @@ def test_a_saved_network_comes_back_bit_for_bit(own: Path, factory: str, pruned:
     network = trained(factory, pruned)
     about = About(factory, SMALL.get(factory, {}), (1, 1, 8, 8), ("a",), 3, {"g": "0:2:1"})
     save_network(own, network, about)
-    loaded, loaded_about = load_network(own)
+    loaded, loaded_about = load_network(own, [factory])
     example = torch.rand(3, 1, 9, 11)
     with torch.no_grad():
         assert torch.equal(loaded(example), network(example))
@@ -214,14 +214,14 @@ def test_a_saved_network_comes_back_bit_for_bit(own: Path, factory: str, pruned:
 
 def test_tied_weights_stay_tied(own: Path) -> None:
     save_network(own, trained("own_networks:Tied", True), About("own_networks:Tied", {}, (1,)))
-    loaded, _ = load_network(own)
+    loaded, _ = load_network(own, ["own_networks"])
     assert loaded.again.weight is loaded.inner.weight
     assert loaded.again.weight.shape == (3, 3, 1, 1)
 
 
 def test_layers_say_their_new_sizes(own: Path) -> None:
     save_network(own, trained("own_networks:Normed", True), About("own_networks:Normed", {}, (1,)))
-    loaded, _ = load_network(own)
+    loaded, _ = load_network(own, ["own_networks"])
     depth, sizes = loaded.depth, (loaded.norm.num_features, loaded.act.num_parameters)
     assert (loaded.first.out_channels, *sizes) == (3, 3, 3)
     assert (depth.in_channels, depth.out_channels, depth.groups) == (3, 3, 3)
@@ -246,7 +246,7 @@ def test_a_damaged_model_is_refused(
 
 
 @pytest.mark.parametrize(
-    "change", [{"schema": 2}, {"further": 1}, {"example_shape": None}, "factory"]
+    "change", [{"schema": 1}, {"further": 1}, {"example_shape": None}, "factory"]
 )
 def test_a_description_that_does_not_fit_is_refused(saved: Path, refused: Any, change: Any) -> None:
     path = saved / "network.json"
@@ -258,7 +258,54 @@ def test_a_description_that_does_not_fit_is_refused(saved: Path, refused: Any, c
         load_network(saved)
 
 
+def test_one_flipped_byte_is_refused(saved: Path, refused: Any) -> None:
+    path = saved / "weights.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with refused(path, "damaged", "dvc repro"):
+        load_network(saved)
+
+
+HOSTILE = [
+    "os:system", "posix:system", "subprocess:run", "builtins:exec", "evil:run", " evil:run",
+    "stages.networks.zoo:get_model", "stages.networks.build:importlib.import_module",
+    "torchvision.models:get_model", "models.own.evil:run", "evil.run", "espcn:evil",
+]  # fmt: skip
+EVIL = "open('ran', 'w').close()\ndef run(**arguments):\n    open('ran', 'w').close()\n"
+
+
+@pytest.mark.parametrize("factory", HOSTILE)
+def test_a_folder_runs_no_code_of_its_own(
+    saved: Path, own: Path, refused: Any, monkeypatch: pytest.MonkeyPatch, factory: str
+) -> None:
+    monkeypatch.chdir(own)
+    (own / "evil.py").write_text(EVIL)
+    rename(saved, factory, {"command": "touch ran"})
+    with refused(saved / "network.json", repr(factory), "--trust"):
+        load_network(saved, ["own_networks", "drln"])
+    assert not (own / "ran").exists()
+    assert not {"evil", "models.own.evil"} & sys.modules.keys()
+
+
+@pytest.mark.parametrize("trusted", ["own_networks:Normed", "own_networks"])
+def test_code_that_the_user_names_is_run(own: Path, refused: Any, trusted: str) -> None:
+    save_network(own, trained("own_networks:Normed", False), About("own_networks:Normed", {}, (1,)))
+    with refused("own_networks:Normed"):
+        load_network(own, ["own_networks:Tied", "own"])
+    assert load_network(own, [trusted])[1].factory == "own_networks:Normed"
+
+
+def rename(folder: Path, factory: str, arguments: dict[str, Any]) -> None:
+    """Say that a saved network is built by another factory."""
+    path = folder / "network.json"
+    changed = {"factory": factory, "arguments": arguments}
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+
+
 def test_weights_of_another_network_are_refused(saved: Path, refused: Any) -> None:
-    save_file(build_network("drln", SMALL["drln"]).state_dict(), saved / "weights.safetensors")
+    other = build_network("drln", SMALL["drln"])
+    save_network(saved, other, About("drln", SMALL["drln"], (1, 1, 8, 8)))
+    rename(saved, "espcn", SMALL["espcn"])
     with refused("not this network's", "body.bias"):
         load_network(saved)

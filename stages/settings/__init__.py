@@ -11,7 +11,7 @@ from stages.settings.data import (
     UpsamplingData,
     Video,
 )
-from stages.settings.params import Settings, load_settings
+from stages.settings.params import Settings, load_settings, trusted_here
 from stages.settings.pruning import DENSE, Criterion
 from stages.settings.section import TASK_NAMES, ByTask, PerTask
 from stages.settings.training import Network, Phase, Sparsity, Training
@@ -44,4 +44,5 @@ __all__ = [
     "UpsamplingData",
     "Video",
     "load_settings",
+    "trusted_here",
 ]

@@ -63,6 +63,16 @@ class Settings(Section):
         part: T = getattr(section, self.task)
         return part
 
+    @property
+    def trusted(self) -> frozenset[str]:
+        """Factories that the user names, by which a saved model may be built."""
+        return frozenset({self.network.upsampling.factory, self.network.classification.factory})
+
+
+def trusted_here() -> frozenset[str]:
+    """Factories that `params.yaml` names, if there is one where a command runs."""
+    return load_settings().trusted if PARAMS.is_file() else frozenset()
+
 
 def load_settings(path: Path = PARAMS) -> Settings:
     """Read and check all of `path` (YAML 1.2).

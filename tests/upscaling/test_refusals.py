@@ -1,13 +1,15 @@
 """`python -m stages.upsample`: what it refuses in one line, and that nothing is left of it."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from stages import upsample
+from stages import groups, upsample
 from stages.video.ffmpeg import run
-from tests.conftest import Refused
+from tests.conftest import Refused, WriteParams
 from tests.upscaling.conftest import SaveModel, Upsample, write_source
 
 QUIET = "log-level=error"
@@ -150,3 +152,38 @@ def test_help_says_how_hevc_is_coded(
     said = " ".join(capsys.readouterr().out.split())
     assert "libx265, crf 12" in said
     assert "FFV1" in said
+
+
+@pytest.mark.parametrize("factory", ["os:system", "torch.nn:Upsample"])
+def test_a_model_of_foreign_code_runs_nothing(
+    factory: str, repeating: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repeating.parent)
+    about = json.loads((repeating / "network.json").read_text())
+    arguments = about["arguments"] | ({"command": "touch ran"} if factory == "os:system" else {})
+    changed = about | {"factory": factory, "arguments": arguments}
+    (repeating / "network.json").write_text(json.dumps(changed))
+    write_source(Path("in.y4m"))
+    for module, words in (
+        (upsample, ["upsample", "in.y4m", "out.mkv", "--model", str(repeating)]),
+        (groups, ["groups", str(repeating)]),
+    ):
+        monkeypatch.setattr("sys.argv", words)
+        with refused(repeating / "network.json", repr(factory), "params.yaml", "--trust"):
+            module.main()
+    assert not Path("ran").exists()
+
+
+def test_code_that_params_name_is_trusted(
+    repeating: Path, workspace: Path, tree: dict[str, Any], write_params: WriteParams, refused: Refused,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    write_source(workspace / "in.y4m")
+    words = ["upsample", "in.y4m", "out.mkv", "--model", str(repeating), "--device", "cpu"]
+    monkeypatch.setattr("sys.argv", words)
+    with refused("--trust"):
+        upsample.main()
+    tree["network"]["upsampling"]["factory"] = "torch.nn:Upsample"
+    write_params(tree)
+    upsample.main()
+    assert Path("out.mkv").is_file()
