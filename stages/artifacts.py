@@ -5,15 +5,18 @@ so that they are read back exactly; whoever wants fewer digits rounds first.
 """
 
 import csv
+import glob
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from stages.errors import UserError
+from stages.running import refuse_if_outrun
 
 PREPARED = Path("data/prepared")
 SEQUENCES = Path("data/sequences")
@@ -52,6 +55,7 @@ POINTS = "points.csv"  # inside the folder of codecs: rate and quality of every 
 DELTAS = "deltas.csv"  # ... and what filters gain on bicubic
 CROPS = "crops"
 CLASS_EXAMPLES = "examples.npz"  # inside the folder of examples: one test sample per class
+PARTIAL = ".partial"  # what is not finished ends so
 NONE = "none.json"  # alone in a folder: why nothing was made
 
 
@@ -114,29 +118,48 @@ def step_metrics(step: str) -> Path:
 @contextmanager
 def fresh_file(path: Path) -> Iterator[Path]:
     """Yield a path to write to; the file appears at `path` only if the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.unlink(missing_ok=True)  # an encoder whose parent was killed may still write to it
-    try:
+    with _partial(path) as partial:
         yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @contextmanager
 def fresh_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder; it takes the place of `path` only if the block ends well."""
+    with _partial(path) as partial:
+        partial.mkdir()
+        yield partial
+
+
+@contextmanager
+def _partial(path: Path) -> Iterator[Path]:
+    """A path of this process alone, renamed to `path` if the block ends well.
+
+    What another process has begun there is removed: it was killed, or is an older run of the same.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{PARTIAL}"):
+        _remove(left)
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}{PARTIAL}")
     try:
         yield partial
-        shutil.rmtree(path, ignore_errors=True)
+        refuse_if_outrun(path)
+        if partial.is_dir():
+            _remove(path)
         os.replace(partial, path)
+    except FileNotFoundError as error:
+        if not str(error.filename).startswith(str(partial)):
+            raise
+        refuse_if_outrun(path)
+        raise UserError(f"{path}: another process writes it too: run one at a time") from None
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        _remove(partial)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_nothing(folder: Path, reason: str) -> None:

@@ -1,7 +1,7 @@
 """Judge up-sampling filters behind real codecs: rate, Y-PSNR, VMAF, and deltas against bicubic."""
 
 from stages import artifacts
-from stages.errors import run_stage
+from stages.running import run_stage
 
 
 def main() -> None:

@@ -12,9 +12,10 @@ from torch import nn
 from stages import artifacts
 from stages.channels.removal import remove_channels
 from stages.dependency.graph_file import graph_from_json, removed_from_text
-from stages.errors import UserError, run_stage
+from stages.errors import UserError
 from stages.networks.build import build_network
 from stages.networks.saved import About, load_network, save_network
+from stages.running import run_stage
 from stages.settings import CONTROLS, Phase, Settings, load_settings
 from stages.tasks.task import task_of
 from stages.training.initial_weights import load_weights

@@ -3,7 +3,8 @@
 import sys
 
 from stages import artifacts
-from stages.errors import UserError, run_stage
+from stages.errors import UserError
+from stages.running import run_stage
 
 
 def main() -> None:

@@ -6,13 +6,13 @@ from torch import nn
 
 from stages import artifacts
 from stages.device import device_for
-from stages.errors import run_stage
 from stages.measuring.cost import count_macs, median_latency_ms, saved_bytes
 from stages.measuring.criterion import judge
 from stages.measuring.digest import model_digest
 from stages.measuring.parameters import count_parameters
 from stages.networks.saved import load_network
 from stages.pruning_step import Step, starts_failed, step_from_arguments
+from stages.running import run_stage
 from stages.tasks.task import Task, task_of
 from stages.testing.baseline import baseline_of
 

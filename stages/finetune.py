@@ -1,9 +1,9 @@
 """Train the model that will be pruned; the best on validation is kept."""
 
 from stages import artifacts
-from stages.errors import run_stage
 from stages.networks.build import build_network, resolve
 from stages.networks.saved import About, save_network
+from stages.running import run_stage
 from stages.settings import DENSE, load_settings
 from stages.tasks.task import task_of
 from stages.training.initial_weights import freeze_all_but_last, load_weights

@@ -7,9 +7,9 @@ from stages.dependency.build import build_graph
 from stages.dependency.frozen import frozen_lines
 from stages.dependency.graph import layer_of
 from stages.dependency.graph_file import graph_to_json
-from stages.errors import run_stage
 from stages.measuring.parameters import count_parameters
 from stages.networks.saved import load_network
+from stages.running import run_stage
 from stages.settings import load_settings
 
 

@@ -16,10 +16,11 @@ from stages.channels.removal import parameter_shapes
 from stages.dependency.build import build_graph
 from stages.dependency.frozen import frozen_lines
 from stages.dependency.graph import MAKES, Graph, Group, layer_of
-from stages.errors import UserError, run_stage
+from stages.errors import UserError
 from stages.measuring.parameters import count_parameters
 from stages.networks.build import build_network, resolve
 from stages.networks.saved import TRUST, load_network
+from stages.running import run_stage
 from stages.settings import trusted_here
 
 CLASSES = 1000

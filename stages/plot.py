@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from stages import artifacts
-from stages.errors import run_stage
 from stages.figures.contents import contents_of
 from stages.figures.drawing import Rows
 from stages.figures.report import report_page
@@ -12,6 +11,7 @@ from stages.figures.sections import Results, drawings_of
 from stages.figures.task_figures import task_figures_of
 from stages.figures.theme import save, use_theme
 from stages.measuring.criterion import threshold
+from stages.running import run_stage
 from stages.settings import DENSE, load_settings
 from stages.tasks.quality import measures_of
 

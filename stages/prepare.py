@@ -1,7 +1,7 @@
 """Decode, check and split the source, once."""
 
 from stages import artifacts
-from stages.errors import run_stage
+from stages.running import run_stage
 from stages.settings import load_settings
 from stages.sources.source import source_of
 

@@ -11,10 +11,11 @@ from stages.channels.removal import count_after, parameter_shapes, remove_channe
 from stages.dependency.graph import Removed, combine, removed_indices
 from stages.dependency.graph_file import to_ranges
 from stages.device import device_for
-from stages.errors import UserError, run_stage
+from stages.errors import UserError
 from stages.measuring.parameters import count_parameters
 from stages.networks.saved import save_network
 from stages.pruning_step import pass_on, starts_failed, step_from_arguments
+from stages.running import run_stage
 from stages.step_model import StepModel, choose_for, load_step_model, rank
 from stages.tasks.task import task_of
 from stages.training.loop import seed_everything

@@ -6,8 +6,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from stages import artifacts
-from stages.errors import UserError, run_stage
+from stages.errors import UserError
 from stages.networks.saved import About, load_network
+from stages.running import run_stage
 from stages.settings import load_settings
 from stages.tasks.task import Task, task_of
 

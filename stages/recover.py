@@ -1,9 +1,9 @@
 """Train a pruned model until it has recovered; the best on validation is kept."""
 
 from stages import artifacts
-from stages.errors import run_stage
 from stages.networks.saved import load_network, save_network
 from stages.pruning_step import pass_on, starts_failed, step_from_arguments
+from stages.running import run_stage
 from stages.tasks.task import task_of
 from stages.training.loop import Plan, seed_everything, train
 

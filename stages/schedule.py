@@ -5,7 +5,7 @@ Stages depend on these files instead of on `pruning.*`, so only those whose file
 
 from stages import artifacts
 from stages.channels.schedule import step_targets
-from stages.errors import run_stage
+from stages.running import run_stage
 from stages.settings import load_settings
 
 

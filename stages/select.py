@@ -6,8 +6,9 @@ from typing import Any
 
 from stages import artifacts
 from stages.dependency.graph_file import from_ranges, graph_from_json
-from stages.errors import UserError, run_stage
+from stages.errors import UserError
 from stages.measuring.digest import model_digest
+from stages.running import run_stage
 from stages.settings import DENSE, load_settings
 
 

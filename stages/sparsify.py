@@ -13,9 +13,9 @@ from stages.channels.growing import (
 )
 from stages.channels.importance import unit_norms
 from stages.dependency.graph import Removed
-from stages.errors import run_stage
 from stages.networks.saved import save_network
 from stages.pruning_step import Step, pass_on, starts_failed, step_from_arguments
+from stages.running import run_stage
 from stages.settings import Settings, Sparsity
 from stages.step_model import StepModel, choose_for, load_step_model, rank
 from stages.tasks.task import task_of

@@ -11,11 +11,11 @@ from torch import nn
 
 from stages import artifacts
 from stages.device import device_for
-from stages.errors import run_stage
 from stages.measuring.cost import count_macs, median_latency_ms, saved_bytes, zipped_bytes
 from stages.measuring.parameters import count_parameters
 from stages.measuring.rate_distortion import mean_rate
 from stages.networks.saved import load_network
+from stages.running import run_stage
 from stages.settings import CONTROLS, load_settings
 from stages.tasks.quality import Measures, measures_of
 from stages.tasks.task import CostShapes, task_of

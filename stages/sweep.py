@@ -9,8 +9,9 @@ from tqdm import tqdm
 
 from stages import artifacts
 from stages.device import device_for
-from stages.errors import UserError, run_stage
+from stages.errors import UserError
 from stages.networks.saved import load_network
+from stages.running import run_stage
 from stages.settings import SCORES, Settings, load_settings
 from stages.tasks.task import Task, task_of
 from stages.training.gradients import loss_gradients

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stages import artifacts
-from stages.errors import run_stage
+from stages.running import run_stage
 from stages.settings import TASK_NAMES, ByTask, Settings, load_settings
 from stages.tracking import Child, Result, digest_of, flatten, log_result
 

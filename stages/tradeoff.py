@@ -9,9 +9,10 @@ from torch import nn
 
 from stages import artifacts
 from stages.device import device_for
-from stages.errors import UserError, run_stage
+from stages.errors import UserError
 from stages.measuring.criterion import judge
 from stages.networks.saved import About, load_network, save_network
+from stages.running import run_stage
 from stages.settings import SCORES, Settings, load_settings
 from stages.sparse_training import recover_sparse
 from stages.tasks.task import Task, task_of

@@ -10,8 +10,9 @@ from tqdm import tqdm
 
 from stages.artifacts import SELECTED_MODEL, fresh_folder
 from stages.device import device_for
-from stages.errors import UserError, run_stage
+from stages.errors import UserError
 from stages.networks.saved import TRUST, load_network
+from stages.running import run_stage
 from stages.settings import Training, trusted_here
 from stages.upscaling.enlarger import Enlarger, scale_of
 from stages.upscaling.frames import enlarge_frames

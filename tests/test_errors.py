@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from stages.errors import TRACEBACK, UserError, run_stage
+from stages.errors import UserError
+from stages.running import TRACEBACK, run_stage
 
 
 def raising(problem: BaseException) -> Any:

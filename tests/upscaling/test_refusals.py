@@ -175,8 +175,8 @@ def test_a_model_of_foreign_code_runs_nothing(
 
 
 def test_code_that_params_name_is_trusted(
-    repeating: Path, workspace: Path, tree: dict[str, Any], write_params: WriteParams, refused: Refused,
-    monkeypatch: pytest.MonkeyPatch,
+    repeating: Path, workspace: Path, tree: dict[str, Any], write_params: WriteParams,
+    refused: Refused, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     write_source(workspace / "in.y4m")
     words = ["upsample", "in.y4m", "out.mkv", "--model", str(repeating), "--device", "cpu"]
