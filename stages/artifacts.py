@@ -9,6 +9,7 @@ import glob
 import json
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ PREPARED = Path("data/prepared")
 SEQUENCES = Path("data/sequences")
 CODED = Path("data/coded")
 
+START = Path("models/start")
 DENSE_MODEL = Path("models/dense")
 GRAPH = Path("models/graph.json")
 SCHEDULE = Path("models/schedule")
@@ -94,6 +96,9 @@ def sweep_table(score: str) -> Path:
     return SWEEPS / f"{score}.csv"
 
 
+REACHABLE = SCHEDULE / "reachable.json"  # always alike: there once all targets can be reached
+
+
 def sparsify_schedule(step: str) -> Path:
     """What sparsity learning of a step may see."""
     return SCHEDULE / "sparsify" / f"{step}.json"
@@ -160,6 +165,27 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def refuse_unwritable() -> None:
+    """Refuse to begin where results cannot be written (`UserError`)."""
+    for folder in (PREPARED.parent, DENSE_MODEL.parent, STEP_METRICS.parent):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise UserError(f"{folder}/ cannot be written to ({error.strerror}): free it") from None
+
+
+def refuse_little_space(needed: int) -> None:
+    """Refuse to begin where so many bytes do not fit on the disk (`UserError`)."""
+    free = shutil.disk_usage(Path.cwd()).free
+    if free < needed:
+        raise UserError(
+            f"the models of this run take about {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} "
+            "GiB of the disk are free: make room, or take fewer steps"
+        )
 
 
 def write_nothing(folder: Path, reason: str) -> None:

@@ -13,12 +13,10 @@ from stages import artifacts
 from stages.channels.removal import remove_channels
 from stages.dependency.graph_file import graph_from_json, removed_from_text
 from stages.errors import UserError
-from stages.networks.build import build_network
 from stages.networks.saved import About, load_network, save_network
 from stages.running import run_stage
 from stages.settings import CONTROLS, Phase, Settings, load_settings
 from stages.tasks.task import task_of
-from stages.training.initial_weights import load_weights
 from stages.training.loop import Plan, Row, seed_everything, train
 
 
@@ -38,13 +36,11 @@ def main() -> None:
 
 def _train(settings: Settings, control: str) -> None:
     seed_everything(settings.seed)
-    chosen, phase = settings.of(settings.network), settings.of(settings.finetune)
+    phase, task = settings.of(settings.finetune), task_of(settings)
     _, about = load_network(artifacts.SELECTED_MODEL, settings.trusted)
-    network, task = build_network(about.factory, about.arguments), task_of(settings)
+    network, _ = load_network(artifacts.START, settings.trusted)
     if control == "scratch":
         _shape_like(network, about)
-    elif chosen.weights:
-        load_weights(network, chosen.weights, chosen.factory, task.allows_new_head)
     plan = _plan(f"control {control}", phase, about.iterations)
     outcome = train(network, task, plan, settings.training)
     removed = about.removed if control == "scratch" else {}

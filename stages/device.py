@@ -13,18 +13,21 @@ def device_for(training: Training) -> torch.device:
     """The device to run on; `auto` takes CUDA, then MPS, then the CPU.
 
     Raises:
-        UserError: if the device is not on this machine.
+        UserError: if the device is not on this machine, or does not know the precision.
     """
     there: dict[str, Callable[[], bool]] = {
         "cuda": torch.cuda.is_available,
         "mps": torch.backends.mps.is_available,
         "cpu": lambda: True,
     }
-    if training.device == "auto":
-        return torch.device(next(name for name, is_there in there.items() if is_there()))
-    if not there[training.device]():
-        raise UserError(f"training.device {training.device} is not on this machine: use auto")
-    return torch.device(training.device)
+    name = training.device
+    if name == "auto":
+        name = next(one for one in ("cuda", "mps", "cpu") if there[one]())
+    if not there[name]():
+        raise UserError(f"training.device {name} is not on this machine: use auto")
+    if name == "cpu" and training.precision == "fp16":
+        raise UserError("training.precision fp16 is not for a CPU: use bf16 or no")
+    return torch.device(name)
 
 
 def device_of(network: nn.Module) -> torch.device:

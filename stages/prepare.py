@@ -8,6 +8,7 @@ from stages.sources.source import source_of
 
 def main() -> None:
     """Write the prepared data, and test sequences where outputs are frames of video."""
+    artifacts.refuse_unwritable()
     source = source_of(load_settings())
     with artifacts.fresh_folder(artifacts.PREPARED) as folder:
         print(f"prepared {source.write_samples(folder)}")

@@ -4,9 +4,12 @@ Stages depend on these files instead of on `pruning.*`, so only those whose file
 """
 
 from stages import artifacts
+from stages.channels.budget import Limits, budget_for, smallest_reachable
 from stages.channels.schedule import step_targets
+from stages.dependency.graph_file import graph_from_json
+from stages.errors import UserError
 from stages.running import run_stage
-from stages.settings import load_settings
+from stages.settings import Pruning, load_settings
 
 
 def main() -> None:
@@ -21,6 +24,7 @@ def main() -> None:
         "round_to": pruning.round_to,
     }
     regime = settings.of(settings.sparsity).regime
+    _refuse_unreachable(max(targets.values()), pruning)
     with artifacts.fresh_folder(artifacts.SCHEDULE) as folder:
         for step, target in targets.items():
             removal = {"target": target, **ranking, **limits}
@@ -30,7 +34,22 @@ def main() -> None:
                 (artifacts.sparsify_schedule(step), {"regime": regime, "seen": seen}),
             ):
                 artifacts.write_json(folder / path.relative_to(artifacts.SCHEDULE), content)
+        artifacts.write_json(folder / artifacts.REACHABLE.name, {"reachable": True})
     print("targets: " + ", ".join(f"{step} {target:.3f}" for step, target in targets.items()))
+
+
+def _refuse_unreachable(target: float, pruning: Pruning) -> None:
+    """Refuse a target that the limits do not let the network reach, before anything is trained."""
+    content = artifacts.read_json(artifacts.GRAPH)
+    initial, shapes = content["network"]["parameters"], content["network"]["shapes"]
+    limits = Limits(pruning.scope, pruning.minimum_channels, pruning.round_to, pruning.protect)
+    least = smallest_reachable(graph_from_json(content), shapes, limits)
+    if least > budget_for(target, initial):
+        raise UserError(
+            f"pruning: a share of {target:g} cannot go, {1 - least / initial:.4f} at most can, "
+            "with every group at its minimum: lower the target or pruning.minimum_channels, or "
+            "protect less (`python -m stages.groups models/start` shows what is frozen)"
+        )
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from stages.settings import load_settings
 from stages.sources.classification.modulations import MODULATIONS
 from stages.sources.source import source_of
 from stages.tasks.classification.task import Classification
+from stages.tasks.output_shape import refuse_misfit
 from stages.tasks.quality import measures_of
 from stages.tasks.task import task_of
 from stages.testing.baseline import baseline_of
@@ -109,7 +110,7 @@ def test_modulations_are_prepared(make: Make, view: str, shape: tuple[int, ...])
         snrs = np.asarray(read_labelled(artifacts.PREPARED, part).snr_db).tolist()
         counts = Counter(zip(labels_of(part), snrs, strict=True))
         assert counts == {(c, snr): each for c in range(len(MODULATIONS)) for snr in (0.0, 20.0)}
-    task.check(arbitrary(task))
+    refuse_misfit(arbitrary(task), task.fit)
 
 
 @pytest.mark.parametrize(("side", "channels", "shape"), [(None, 3, [3, 10, 12]), (8, 1, [1, 8, 8])])
@@ -139,11 +140,11 @@ def test_arrays_are_prepared_and_their_most_frequent_class_is_the_baseline(
 def test_networks_that_do_not_fit_the_data_are_refused(make: Make, refused: Any) -> None:
     task = make("modulations")
     with refused("(2, 2, 128)", "(2, 5)", "8 classes need (2, 8)"):
-        task.check(nn.Sequential(nn.Flatten(), nn.Linear(256, 5)))
+        refuse_misfit(nn.Sequential(nn.Flatten(), nn.Linear(256, 5)), task.fit)
     with refused("(2, 2, 128)", "(2, 2, 8)"):
-        task.check(nn.Linear(128, 8))
+        refuse_misfit(nn.Linear(128, 8), task.fit)
     with refused("does not take inputs of shape (2, 2, 128)", "cannot be multiplied"):
-        task.check(nn.Linear(5, 8))
+        refuse_misfit(nn.Linear(5, 8), task.fit)
 
 
 @pytest.mark.parametrize("batch", [1, 7, 32, 1000])

@@ -12,11 +12,10 @@ from stages.channels.masking import mask_channels
 from stages.channels.proof import relative_error
 from stages.channels.removal import remove_channels
 from stages.dependency.build import build_graph
-from stages.networks.build import ZOO, build_network, resolve
+from stages.networks.build import ZOO, build_network, last_layer, resolve
 from stages.networks.lenet import LeNetSmall
 from stages.networks.saved import About, load_network, save_network
 from stages.networks.zoo import torchvision_classifier
-from stages.training.initial_weights import last_layer
 
 OFFERED: dict[str, Any] = {"classes": 5, "input_shape": [3, 64, 64]}
 LAST = {"alexnet": "classifier.6", "resnet18": "fc", "squeezenet1_0": "classifier.1",

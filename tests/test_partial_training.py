@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import TensorDataset
 
+from stages.networks.build import freeze_all_but_last, last_layer
 from stages.networks.lenet import LeNetSmall
 from stages.networks.residual import residual_signal
 from stages.settings import Phase, Training
 from stages.sparse_training import recover_sparse
 from stages.tasks.quality import Quality
-from stages.training.initial_weights import freeze_all_but_last, last_layer
 from stages.training.loop import Outcome, Plan, train
 from stages.weights.order import Order, masks_at, order_of, size
 from stages.weights.prunable import prunable

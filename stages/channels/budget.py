@@ -3,14 +3,17 @@
 import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from stages.channels.importance import Importance
-from stages.channels.removal import Shapes
-from stages.dependency.graph import Graph, Group, Indices
+from stages.dependency.graph import Graph, Group
 from stages.errors import UserError
+from stages.networks.indices import Indices
+
+if TYPE_CHECKING:  # they import torch, which takes longer than all that `schedule` does
+    from stages.channels.importance import Importance
+    from stages.channels.removal import Shapes
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ def budget_for(target: float, initial: int) -> int:
 
 
 def choose_units(
-    graph: Graph, importance: Importance, shapes: Shapes, budget: int, limits: Limits
+    graph: Graph, importance: "Importance", shapes: "Shapes", budget: int, limits: Limits
 ) -> dict[str, Indices]:
     """Take units in rising importance until at most `budget` parameters are left.
 
@@ -78,6 +81,15 @@ def choose_units(
     return {name: np.sort(np.concatenate(units)) for name, units in chosen.items()}
 
 
+def smallest_reachable(graph: Graph, shapes: "Shapes", limits: Limits) -> int:
+    """Parameters that are left with every group at its minimum: no target goes below."""
+    lengths = {name: list(shape) for name, shape in shapes.items()}
+    alike = {group.name: np.zeros(group.units) for group in graph.groups}
+    for portion in _portions(graph, alike, limits):
+        _move(portion, lengths, -1)
+    return sum(_size(shape) for shape in lengths.values())
+
+
 def _give_back(taken: list[_Portion], lengths: dict[str, list[int]], spare: int) -> list[_Portion]:
     """Put back the most important portions that still fit into what the last one freed too much.
 
@@ -107,7 +119,7 @@ def is_protected(group: Group, patterns: Sequence[str]) -> bool:
     )
 
 
-def _portions(graph: Graph, importance: Importance, limits: Limits) -> list[_Portion]:
+def _portions(graph: Graph, importance: "Importance", limits: Limits) -> list[_Portion]:
     portions = []
     for group in graph.groups:
         if is_protected(group, limits.protect):

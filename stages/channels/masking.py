@@ -10,7 +10,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from stages.dependency.graph import READS, Graph, Removed
-from stages.networks.reshape import RemovedIndices, kept_of
+from stages.networks.indices import RemovedIndices, kept_of
 
 NORMALISATIONS: Mapping[Callable[..., Tensor], tuple[str, ...]] = {
     functional.layer_norm: ("input", "normalized_shape", "weight", "bias", "eps"),

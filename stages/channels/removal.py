@@ -6,7 +6,8 @@ import numpy as np
 from torch import nn
 
 from stages.dependency.graph import Graph, Removed, removed_indices
-from stages.networks.reshape import RemovedIndices, remove_indices
+from stages.networks.indices import RemovedIndices
+from stages.networks.reshape import remove_indices
 
 Shapes = Mapping[str, tuple[int, ...]]
 

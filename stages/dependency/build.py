@@ -1,8 +1,6 @@
 """Building the dependency graph of a network: flow, units, groups, and a trial of each group."""
 
-import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
 
 from stages.dependency.flow import Flow
 from stages.dependency.frozen import frozen_axes
@@ -10,6 +8,7 @@ from stages.dependency.graph import Graph
 from stages.dependency.prunable import find_prunable
 from stages.dependency.traced_network import TracedNetwork, text_of, traced_copy
 from stages.dependency.trials import Trials
+from stages.dependency.unfit import refuse_unfit
 from stages.dependency.units import components_of, groups_of
 from stages.errors import UserError
 
@@ -26,10 +25,10 @@ def build_graph(network: nn.Module, example_shape: tuple[int, ...]) -> Graph:
     run in training only, such as auxiliary heads, are seen in a run of their own.
 
     Raises:
-        UserError: if the network is in half precision, cannot be copied, or does not run on such
-            an input.
+        UserError: if the network is unfit (`refuse_unfit`), cannot be copied, or does not run on
+            such an input.
     """
-    _refuse(network)
+    refuse_unfit(network)
     traced, flow = _traced(network, example_shape)
     if not flow.output_shapes:
         raise UserError("there is no tensor in what the network gives: let forward return some")
@@ -37,23 +36,6 @@ def build_graph(network: nn.Module, example_shape: tuple[int, ...]) -> Graph:
     groups = groups_of(traced.nodes, parts)
     kept, failed = find_prunable(groups, Trials(traced, Graph(tuple(groups), ()), parts))
     return Graph(tuple(kept), frozen_axes(traced.nodes, parts, flow.seen, groups, failed))
-
-
-def _refuse(network: nn.Module) -> None:
-    for name, module in network.named_modules():
-        if isinstance(module, torch.jit.ScriptModule):
-            raise UserError(
-                f"{name or 'the network'} is TorchScript: give the nn.Module that it was made from"
-            )
-    lazy = [n for n, t in network.named_parameters() if is_lazy(t)]
-    if lazy:
-        raise UserError(f"{lazy[0]} has no shape yet: run the network on an input first")
-    half = [n for n, p in network.named_parameters() if p.dtype in (torch.float16, torch.bfloat16)]
-    if half:
-        raise UserError(
-            f"the network is in half precision ({half[0]}): call .float() on it first, for what is "
-            "removed is compared exactly"
-        )
 
 
 def _traced(network: nn.Module, shape: tuple[int, ...]) -> tuple[TracedNetwork, Flow]:

@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from stages.networks.reshape import RemovedIndices, kept_of
+from stages.networks.indices import Indices, RemovedIndices, kept_of
 
-Indices = NDArray[np.int64]
 Removed = Mapping[str, Indices]  # positions of units to remove, by group name
 
 MAKES, FOLLOWS, READS = "makes", "follows", "reads"

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from stages.dependency.graph import Frozen, Graph, Group, Indices, Removed, Slice
+from stages.dependency.graph import Frozen, Graph, Group, Removed, Slice
 from stages.errors import UserError
+from stages.networks.indices import Indices
 
 SCHEMA = 2
 

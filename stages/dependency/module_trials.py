@@ -22,7 +22,8 @@ from stages.dependency.nodes import Labelling, Numbers, kept_axes
 from stages.dependency.rules import rule_for
 from stages.dependency.traced_network import TracedNetwork, run_in, tensors_in, text_of
 from stages.dependency.units import Components
-from stages.networks.reshape import RemovedIndices, remove_indices
+from stages.networks.indices import RemovedIndices
+from stages.networks.reshape import remove_indices
 
 Seen = tuple[Flow, list[AxisLabels]]  # a run of a module, and the labels of what it gave
 

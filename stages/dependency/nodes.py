@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from stages.dependency.labels import AxisLabels
-from stages.networks.reshape import RemovedIndices, kept_of
+from stages.networks.indices import RemovedIndices, kept_of
 
 Numbers = NDArray[np.int64]
 Kept = Mapping[tuple[str, int], Numbers]  # indices that are left, by tensor and axis

@@ -11,8 +11,9 @@ from functools import partial
 import numpy as np
 
 from stages.dependency.differences import Problem
-from stages.dependency.graph import Group, Indices
+from stages.dependency.graph import Group
 from stages.dependency.trials import Trials
+from stages.networks.indices import Indices
 
 Failed = dict[str, str]  # the reason, by group name
 Choose = Callable[[Group], Indices]  # the units that a trial takes

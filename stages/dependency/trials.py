@@ -8,12 +8,13 @@ import torch
 from torch import nn
 
 from stages.dependency.differences import BREAKS, Problem, difference
-from stages.dependency.graph import Graph, Group, Indices, Removed, removed_indices
+from stages.dependency.graph import Graph, Group, Removed, removed_indices
 from stages.dependency.module_trials import ModuleTrials
 from stages.dependency.nodes import Labelling, kept_axes
 from stages.dependency.traced_network import TracedNetwork, tensors_in, text_of
 from stages.dependency.units import Components
-from stages.networks.reshape import RemovedIndices, remove_indices
+from stages.networks.indices import Indices, RemovedIndices
+from stages.networks.reshape import remove_indices
 
 
 class WholeModule:

@@ -65,6 +65,21 @@ def build_network(factory: str, arguments: Mapping[str, Any]) -> nn.Module:
     return network
 
 
+def last_layer(network: nn.Module) -> str:
+    """The name of the last module that has parameters of its own: the head of a classifier."""
+    owners = [
+        n for n, m in network.named_modules() if next(m.parameters(recurse=False), None) is not None
+    ]
+    return str(owners[-1])
+
+
+def freeze_all_but_last(network: nn.Module) -> None:
+    """Leave only the last layer to be trained."""
+    last = last_layer(network)
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(name.rpartition(".")[0] == last)
+
+
 def _import(path: str) -> Any:
     """Import what a dotted path names: from the current folder, or `models/own/`, or installed."""
     module_name, colon, attribute = path.partition(":")

@@ -2,17 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from stages.errors import UserError
-
-Indices = NDArray[np.int64]
-RemovedIndices = Mapping[str, Mapping[int, Indices]]  # by tensor and axis, in rising order
+from stages.networks.indices import RemovedIndices, kept_of
 
 
 def replace_tensors(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
@@ -42,13 +38,6 @@ def replace_tensors(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
             )
     for module in network.modules():
         _reshape_module(module, replaced)
-
-
-def kept_of(length: int, gone: Indices) -> Indices:
-    """The indices of an axis that are left."""
-    left = np.ones(length, np.bool_)
-    left[gone] = False
-    return np.flatnonzero(left)
 
 
 def remove_indices(network: nn.Module, removed: RemovedIndices) -> None:

@@ -12,7 +12,7 @@ from stages.errors import UserError
 from stages.settings.codec import Codec
 from stages.settings.data import Batches, Data, Evaluation
 from stages.settings.pruning import Criterion, Pruning
-from stages.settings.section import AnyCount, PerTask, Section, TaskName
+from stages.settings.section import PerTask, Section, Seed, TaskName
 from stages.settings.training import Network, Phase, Sparsity, Training
 from stages.settings.weights import Sweep, Tradeoff
 
@@ -41,7 +41,7 @@ class Settings(Section):
     """The whole of `params.yaml`."""
 
     task: TaskName
-    seed: AnyCount
+    seed: Seed
     data: Data
     network: PerTask[Network]
     batches: Batches

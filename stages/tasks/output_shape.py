@@ -4,21 +4,24 @@ import torch
 from torch import nn
 
 from stages.errors import UserError
+from stages.tasks.task import Fit
 
 
-def refuse_misfit(
-    network: nn.Module, shape: tuple[int, ...], expected: tuple[int, ...], need: str
-) -> None:
-    """Run `network` on zeros of `shape`; `need` says what makes `expected` of its output.
+def refuse_misfit(network: nn.Module, fit: Fit) -> None:
+    """Run `network` on zeros, and refuse it where its output does not fit.
 
     Raises:
         UserError: if it does not run, or its output has another shape.
     """
     try:
         with torch.no_grad():
-            output = tuple(network.eval()(torch.zeros(shape)).shape)
+            output = tuple(network.eval()(torch.zeros(fit.inputs)).shape)
     except Exception as error:  # whatever a user's own forward pass may raise
         reason = str(error).split("\n")[0]
-        raise UserError(f"the network does not take inputs of shape {shape}: {reason}") from error
-    if output != expected:
-        raise UserError(f"the network turns {shape} into {output}, but {need} {expected}")
+        raise UserError(
+            f"the network does not take inputs of shape {fit.inputs}: {reason}"
+        ) from error
+    if output != fit.outputs:
+        raise UserError(
+            f"the network turns {fit.inputs} into {output}, but {fit.need} {fit.outputs}"
+        )

@@ -22,6 +22,15 @@ class CostShapes:
     latency_runs: int
 
 
+@dataclass(frozen=True)
+class Fit:
+    """An input shape, the shape of the output that fits the data, and what it is that needs it."""
+
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    need: str
+
+
 class Task(Protocol):
     """A task over the prepared data."""
 
@@ -38,11 +47,12 @@ class Task(Protocol):
     def cost_shapes(self) -> CostShapes:
         """What costs are stated for."""
 
+    @property
+    def fit(self) -> Fit:
+        """What a network must give to fit the data."""
+
     def factory_arguments(self) -> dict[str, Any]:
         """What the data say to a network's factory, by the names of its parameters."""
-
-    def check(self, network: nn.Module) -> None:
-        """Refuse a network whose output does not fit the data (`UserError`)."""
 
     def samples(self, count: int, phase: str) -> Dataset[Sample]:
         """`count` training samples; the n-th depends on the seed, the phase and n alone."""

@@ -1,4 +1,4 @@
-"""What a network starts from: weights of a file or of torchvision, and a frozen backbone."""
+"""What a network starts from: weights of a file or of torchvision."""
 
 from pathlib import Path
 from typing import Any
@@ -8,25 +8,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from stages.errors import UserError
+from stages.networks.build import last_layer
 from stages.networks.zoo import torchvision_weights
 
 TORCHVISION = Path("torchvision")  # in the place of a file of weights: torchvision's own
 INITIAL = Path("models/initial")  # the user's own weights: DVC watches this folder
-
-
-def last_layer(network: nn.Module) -> str:
-    """The name of the last module that has parameters of its own: the head of a classifier."""
-    owners = [
-        n for n, m in network.named_modules() if next(m.parameters(recurse=False), None) is not None
-    ]
-    return str(owners[-1])
-
-
-def freeze_all_but_last(network: nn.Module) -> None:
-    """Leave only the last layer to be trained."""
-    last = last_layer(network)
-    for name, parameter in network.named_parameters():
-        parameter.requires_grad_(name.rpartition(".")[0] == last)
 
 
 def load_weights(
@@ -84,8 +70,11 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
             return dict(load_file(path))
         tree: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged files raise almost anything, KeyError included
-        reason = str(error).split("\n")[0]
-        raise UserError(f"weights {path} are not readable as plain tensors: {reason}") from error
+        # What torch says here is how to unpickle all the same, which nobody should.
+        raise UserError(
+            f"weights {path} are damaged or hold more than plain tensors: save the network's "
+            "state_dict() as .safetensors, or by torch.save"
+        ) from error
     for key in ("state_dict", "model", "params"):  # how training scripts commonly wrap them
         if isinstance(tree, dict) and isinstance(tree.get(key), dict):
             tree = tree[key]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from stages.channels.masking import kept_statistics
 from stages.channels.proof import relative_error
 from stages.dependency.tracing import tensors_of
-from stages.networks.reshape import RemovedIndices
+from stages.networks.indices import RemovedIndices
 
 
 def reference_groups(network: nn.Module, example: Tensor) -> tuple[int, int]:

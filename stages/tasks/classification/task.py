@@ -13,8 +13,7 @@ from stages.inference.classification import predicted
 from stages.settings import Settings
 from stages.tasks.classification.measures import MEASURES
 from stages.tasks.classification.samples import LabelledSamples
-from stages.tasks.output_shape import refuse_misfit
-from stages.tasks.task import CostShapes
+from stages.tasks.task import CostShapes, Fit
 
 
 class Classification:
@@ -41,10 +40,10 @@ class Classification:
     def factory_arguments(self) -> dict[str, Any]:
         return {"classes": len(self._about["classes"]), "input_shape": self._about["shape"]}
 
-    def check(self, network: nn.Module) -> None:
+    @property
+    def fit(self) -> Fit:
         classes = len(self._about["classes"])
-        shape = (2, *self._about["shape"])
-        refuse_misfit(network, shape, (2, classes), f"{classes} classes need")
+        return Fit((2, *self._about["shape"]), (2, classes), f"{classes} classes need")
 
     def samples(self, count: int, phase: str) -> LabelledSamples:
         part = read_labelled(artifacts.PREPARED, "train")

@@ -11,8 +11,7 @@ from stages.datasets.upsampling.reading import read_pairs
 from stages.datasets.upsampling.samples import Picture
 from stages.inference.upsampling import upsample
 from stages.settings import Settings
-from stages.tasks.output_shape import refuse_misfit
-from stages.tasks.task import CostShapes
+from stages.tasks.task import CostShapes, Fit
 from stages.tasks.upsampling.measures import MEASURES
 from stages.tasks.upsampling.quality import mean_psnr_db
 from stages.tasks.upsampling.samples import PatchSamples
@@ -44,10 +43,11 @@ class Upsampling:
     def factory_arguments(self) -> dict[str, Any]:
         return {"scale": self.scale}
 
-    def check(self, network: nn.Module) -> None:
+    @property
+    def fit(self) -> Fit:
         shape = self.example_shape
-        expected = (*shape[:2], *(self.scale * side for side in shape[2:]))
-        refuse_misfit(network, shape, expected, f"data.upsampling.scale {self.scale} needs")
+        larger = (*shape[:2], *(self.scale * side for side in shape[2:]))
+        return Fit(shape, larger, f"data.upsampling.scale {self.scale} needs")
 
     def samples(self, count: int, phase: str) -> PatchSamples:
         return PatchSamples(
