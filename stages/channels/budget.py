@@ -38,6 +38,11 @@ class _Portion:
     units: Indices
     left: int
 
+    @property
+    def share_before(self) -> float:
+        """Share of the group's units that is gone before this portion goes."""
+        return 1 - (self.left + len(self.units)) / self.group.units
+
 
 def budget_for(target: float, initial: int) -> int:
     """Parameters that may be left once the share `target` of `initial` is removed."""
@@ -49,8 +54,8 @@ def choose_units(
 ) -> dict[str, Indices]:
     """Take units in rising importance until at most `budget` parameters are left.
 
-    What the last unit frees too much is given back to the most important ones that fit (scope
-    global).
+    What the last unit frees too much is given back to the most important ones that fit; in scope
+    local to none that would leave its group less pruned than the last unit's was before it.
 
     Returns positions of units by group. The count it stops at is exact: the sum over tensors of
     the product of kept axis lengths.
@@ -74,9 +79,8 @@ def choose_units(
             "protect less"
         )
     chosen: dict[str, list[Indices]] = {}
-    if limits.scope == "global":  # local: groups keep their proportions instead
-        taken = _give_back(taken, lengths, budget - total)
-    for portion in taken:
+    least = taken[-1].share_before if taken and limits.scope == "local" else 0.0
+    for portion in _give_back(taken, lengths, budget - total, least):
         chosen.setdefault(portion.group.name, []).append(portion.units)
     return {name: np.sort(np.concatenate(units)) for name, units in chosen.items()}
 
@@ -90,15 +94,19 @@ def smallest_reachable(graph: Graph, shapes: "Shapes", limits: Limits) -> int:
     return sum(_size(shape) for shape in lengths.values())
 
 
-def _give_back(taken: list[_Portion], lengths: dict[str, list[int]], spare: int) -> list[_Portion]:
+def _give_back(
+    taken: list[_Portion], lengths: dict[str, list[int]], spare: int, least: float
+) -> list[_Portion]:
     """Put back the most important portions that still fit into what the last one freed too much.
 
-    Only the last portion taken from a group may return, so that its size stays a multiple.
+    Only the last portion taken from a group may return, so that its size stays a multiple, and
+    none by which the share of its units that are gone falls below `least`.
     """
     stay: list[_Portion] = []
     closed: set[str] = set()
     for portion in reversed(taken):
-        size = 0 if portion.group.name in closed else _move(portion, lengths, 1)
+        stays = portion.group.name in closed or portion.share_before < least
+        size = 0 if stays else _move(portion, lengths, 1)
         if 0 < size <= spare:
             spare -= size
             continue

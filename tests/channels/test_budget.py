@@ -5,7 +5,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from stages.channels.budget import Limits, budget_for, choose_units, is_protected
+from stages.channels.budget import (
+    Limits,
+    budget_for,
+    choose_units,
+    is_protected,
+    smallest_reachable,
+)
 from stages.channels.importance import Importance, unit_importance
 from stages.channels.removal import Shapes, count_after, parameter_shapes, remove_channels
 from stages.channels.schedule import step_targets
@@ -161,6 +167,29 @@ def test_local_scope_takes_nearly_equal_shares_of_units_of_unequal_size() -> Non
         _assert_equal_shares(graph, chosen)
 
 
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", NAMES)
+def test_local_scope_gives_back_all_that_equal_shares_allow(name: str, target: float) -> None:
+    graph, shapes, budget, chosen = reachable(name, Limits("local"), target)
+    shares = {g.name: len(chosen.get(g.name, ())) / g.units for g in graph.groups}
+    behind = max(share - 1 / units_of(graph, group) for group, share in shares.items())
+    for group, units in chosen.items():
+        if shares[group] - 1 / units_of(graph, group) > behind + 1e-9:
+            assert count(graph, shapes, chosen | {group: units[1:]}) > budget
+
+
+def test_local_scope_meets_the_target_within_a_small_channel() -> None:
+    graph, importance, shapes = two_groups(huge=4, tiny=100)
+    initial, seen = count(graph, shapes, {}), 0
+    for budget in range(initial - 2200, initial, 7):
+        chosen = choose_units(graph, importance, shapes, budget, Limits("local"))
+        few, many = (len(chosen.get(name, ())) for name in ("huge", "tiny"))
+        if few and (many - 1) / 100 > (few - 1) / 4:  # it is not a huge unit behind
+            assert count(graph, shapes, chosen | {"tiny": chosen["tiny"][1:]}) > budget
+            seen += 1
+    assert seen > 20
+
+
 def _assert_equal_shares(graph: Graph, chosen: Removed) -> None:
     """Groups differ by no more than a unit of each."""
     shares = {g.name: (len(chosen.get(g.name, ())) / g.units, 1 / g.units) for g in graph.groups}
@@ -186,10 +215,21 @@ def test_a_larger_target_takes_what_a_smaller_one_takes(name: str) -> None:
         assert count(graph, shapes, both) > budget - largest
 
 
+@pytest.mark.parametrize("limits", [Limits(), Limits("local", 3, 2), Limits(minimum=2, round_to=3)])
+@pytest.mark.parametrize("name", NAMES)
+def test_what_can_be_reached_is_known_beforehand(name: str, limits: Limits) -> None:
+    graph, importance, shapes = subject(name)
+    lowest = smallest_reachable(graph, shapes, limits)
+    assert count(graph, shapes, choose_units(graph, importance, shapes, lowest, limits)) == lowest
+    with pytest.raises(UserError):
+        choose_units(graph, importance, shapes, lowest - 1, limits)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_target_out_of_reach_is_refused_in_one_line(name: str) -> None:
     graph, importance, shapes = subject(name)
     lowest = at_least(graph, shapes)
+    assert smallest_reachable(graph, shapes, Limits()) == lowest
     assert count(graph, shapes, choose_units(graph, importance, shapes, lowest, Limits())) == lowest
     with pytest.raises(UserError) as refusal:
         choose_units(graph, importance, shapes, lowest - 1, Limits())

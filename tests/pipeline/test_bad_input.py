@@ -102,9 +102,10 @@ def test_training(fresh: Callable[[], Project]) -> None:
     assert project.call("python", "-m", "stages.prepare").code == 0
     torch.save({"first.weight": torch.zeros(3, 3)}, project.folder / "w.pth")
     project.edit(network__upsampling__weights="w.pth")
-    refused(project, "finetune", "w.pth", "missing: first.bias", "wrong shape: first.weight")
+    refused(project, "graph", "w.pth", "missing: first.bias", "wrong shape: first.weight")
     project.edit(network__upsampling__weights="none.safetensors")
-    refused(project, "finetune", "none.safetensors", "missing")
+    refused(project, "graph", "none.safetensors", "missing")
     project.edit(network__upsampling__weights=None)
+    assert project.call("python", "-m", "stages.graph").code == 0
     project.edit(finetune__upsampling={"epochs": 1, "iterations": 9, "learning_rate": 1e30})
     refused(project, "finetune", "finetune: the loss became", "learning rate")
