@@ -4,6 +4,7 @@ DVC can be killed while its stage goes on. Then the stage stops, and never write
 a newer run.
 """
 
+import errno
 import hashlib
 import os
 import signal
@@ -26,6 +27,10 @@ LOOK_S, PATIENCE_S = 1.0, 10.0
 TRACEBACK = "PRUNELINE_TRACEBACK"
 STOPPED = "stopped: nothing half-written was kept; run it again"
 
+# NumPy, safetensors and ffmpeg tell a full disk each in its own way; so do allocators of memory.
+NO_SPACE = "No space left on device", "StorageFull", "requested and 0 written"
+NO_MEMORY = "out of memory", "can't allocate memory", "not enough memory", "Cannot allocate memory"
+
 _held: tuple[Path, str] | None = None
 
 
@@ -36,18 +41,34 @@ class Stopped(BaseException):
 def run_stage(main: Callable[[], None]) -> None:
     """Run a stage's `main`; a `UserError` becomes one line on stderr and exit status 1.
 
-    Anything else is a defect of ours and shows its traceback at once. `PRUNELINE_TRACEBACK=1`
-    shows that of a `UserError` too.
+    So does what the machine lacks. Anything else is a defect of ours and shows its traceback at
+    once. `PRUNELINE_TRACEBACK=1` shows that of a `UserError` too.
     """
     try:
         with newest_run(), while_awaited():
             main()
-    except UserError as error:
-        if os.environ.get(TRACEBACK):
-            raise
-        sys.exit(f"error: {error}")
     except (KeyboardInterrupt, Stopped):
         sys.exit(STOPPED)
+    except Exception as error:
+        line = str(error) if isinstance(error, UserError) else lacking(error)
+        if line is None or os.environ.get(TRACEBACK):
+            raise
+        sys.exit(f"error: {line}")
+
+
+def lacking(error: Exception) -> str | None:
+    """What the machine lacks where `error` says so: space, memory or leave; None otherwise.
+
+    Libraries tell it in words of their own, or in the text of an error of another kind.
+    """
+    text, number = str(error), getattr(error, "errno", None)
+    if number in (errno.ENOSPC, errno.EDQUOT) or any(sign in text for sign in NO_SPACE):
+        return "the disk is full: make room and run it again"
+    if isinstance(error, MemoryError) or any(sign in text for sign in NO_MEMORY):
+        return "memory ran out: lower batches or frames in params.yaml, or close other programs"
+    if isinstance(error, OSError) and number in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{error.filename} cannot be read or written ({error.strerror}): free it"
+    return None
 
 
 @contextmanager

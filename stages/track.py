@@ -1,12 +1,16 @@
 """Log the result to MLflow. Tracking never fails a run: what went wrong is written down instead."""
 
+import os
+import subprocess
 from collections.abc import Mapping
 from typing import Any
 
 from stages import artifacts
 from stages.running import run_stage
 from stages.settings import TASK_NAMES, ByTask, Settings, load_settings
-from stages.tracking import Child, Result, digest_of, flatten, log_result
+from stages.tracking import Child, Result, TrackingError, digest_of, flatten, log_within
+
+COMMIT = "mlflow.source.git.commit"  # MLflow's own tag
 
 
 def main() -> None:
@@ -16,9 +20,9 @@ def main() -> None:
         _write(None, "tracking.enabled is false")
         return
     try:
-        run_id = log_result(_result(settings), settings.tracking.experiment)
-    except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        run_id = log_within(_result(settings), settings.tracking.experiment)
+    except TrackingError as error:
+        reason = " ".join(str(error).split())[:300]
         _write(None, f"{reason}; `dvc repro -f -s track` tries again")
     else:
         _write(run_id, f"logged to experiment {settings.tracking.experiment}")
@@ -48,7 +52,7 @@ def _result(settings: Settings) -> Result:
         folders["codec"] = artifacts.CODEC
     return Result(
         digest=digest_of(results),
-        name=f"{settings.task} target {settings.pruning.target:g}",
+        name=run_name(settings),
         params=params,
         metrics=_numbers(summary),
         histories={"finetune": artifacts.read_csv(artifacts.DENSE_MODEL / artifacts.HISTORY)},
@@ -63,8 +67,29 @@ def _result(settings: Settings) -> Result:
             artifacts.LAYERS_TABLE,
             artifacts.REPORT,
         ],
-        tags={"selected": str(summary["selected"]), "reason": str(summary["reason"])},
+        tags={**artifacts.read_json(artifacts.SELECTION), **origin()},
     )
+
+
+def run_name(settings: Settings) -> str:
+    """What tells runs apart in a list: the task, and how its channels were pruned."""
+    pruning, regime = settings.pruning, settings.of(settings.sparsity).regime
+    return f"{settings.task} {max_share(settings):g} {pruning.importance} {pruning.scope} {regime}"
+
+
+def max_share(settings: Settings) -> float:
+    """The share of the parameters that is to be gone in the end."""
+    pruning = settings.pruning
+    return max(pruning.shares.values()) if pruning.schedule == "explicit" else pruning.target
+
+
+def origin() -> dict[str, str]:
+    """The commit that the run's code is of, and the name of DVC's experiment, where there are."""
+    asked = subprocess.run(
+        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    found = {COMMIT: asked.stdout.strip(), "dvc.experiment": os.environ.get("DVC_EXP_NAME", "")}
+    return {tag: value for tag, value in found.items() if value}
 
 
 def settings_in_use(settings: Settings) -> dict[str, Any]:

@@ -38,17 +38,24 @@ def graph_to_json(graph: Graph) -> dict[str, Any]:
 
 
 def graph_from_json(content: Mapping[str, Any]) -> Graph:
-    """Read what `graph_to_json` wrote."""
+    """Read what `graph_to_json` wrote.
+
+    Raises:
+        UserError: if it is of another schema, or damaged.
+    """
     if content.get("schema") != SCHEMA:
         raise UserError(f"the graph has schema {content.get('schema')}: run `dvc repro` again")
-    groups = tuple(
-        Group(
-            group["name"],
-            tuple(Slice(s["tensor"], s["axis"], s["role"], _read(s)) for s in group["slices"]),
+    try:
+        groups = tuple(
+            Group(
+                group["name"],
+                tuple(Slice(s["tensor"], s["axis"], s["role"], _read(s)) for s in group["slices"]),
+            )
+            for group in content["groups"]
         )
-        for group in content["groups"]
-    )
-    return Graph(groups, tuple(Frozen(**frozen) for frozen in content["frozen"]))
+        return Graph(groups, tuple(Frozen(**frozen) for frozen in content["frozen"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"the graph is damaged ({error}): run `dvc repro -f graph`") from error
 
 
 def _written(indices: Indices) -> dict[str, Any]:

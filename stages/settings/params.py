@@ -4,7 +4,7 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -24,6 +24,13 @@ UNTRACKED = ("size", "nfiles")
 T = TypeVar("T")
 
 
+def _plain_name(name: str) -> str:
+    """Refuse a name that is a path: MLflow's files go into a folder called so."""
+    if not name or name.startswith(".") or set(name) & set("/\\"):
+        raise ValueError("must be a plain name, no path")
+    return name
+
+
 class Controls(Section):
     """Whether controls are trained under the same number of iterations."""
 
@@ -34,7 +41,7 @@ class Tracking(Section):
     """Whether and under which name MLflow keeps results."""
 
     enabled: bool
-    experiment: Annotated[str, Field(min_length=1)]
+    experiment: Annotated[str, AfterValidator(_plain_name)]
 
 
 class Settings(Section):

@@ -12,6 +12,7 @@ from stages.dependency.build import build_graph
 from stages.dependency.frozen import frozen_lines
 from stages.dependency.graph import POSITIONS, Frozen, Graph
 from stages.dependency.graph_file import graph_from_json, graph_to_json
+from tests.conftest import Refused
 from tests.dependency.cases import CASES, PRUNABLE, network_of, prepared, some_units
 from tests.dependency.networks_under_test import between, conv, lively
 from tests.dependency.ownership import check_ownership
@@ -127,3 +128,18 @@ def test_what_stays_is_printed_a_line_a_reason_positions_last() -> None:
         "frozen: it is an output: last.weight axis 0 (3)",
         f"frozen: {POSITIONS}: first.weight axis 2 (3), first.weight axis 3 (3)",
     ]
+
+
+@pytest.mark.parametrize("damage", ["no slices", "text", "missing"])
+def test_a_damaged_graph_is_told(damage: str, refused: Refused) -> None:
+    content = graph_to_json(prepared("residual")[1])
+    assert graph_from_json(content).groups
+    group = content["groups"][0]
+    if damage == "missing":
+        del content["frozen"]
+    elif damage == "text":
+        group["slices"][0]["indices"] = "0:x"
+    else:
+        del group["slices"]
+    with refused("damaged", "dvc repro -f graph"):
+        graph_from_json(content)

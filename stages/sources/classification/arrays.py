@@ -56,8 +56,8 @@ def _read(path: Path) -> Labelled:
         with np.load(path, allow_pickle=False) as stored:
             content = {name: stored[name] for name in ARRAYS if name in stored.files}
     except Exception as error:  # a damaged file raises almost anything
-        if "Object arrays" in str(error):
-            problem = "holds arrays of objects, which are never unpickled: save plain numbers"
+        if "pickle" in str(error) or "Object arrays" in str(error):
+            problem = "holds objects, which are never unpickled: save plain numbers by np.savez"
             raise UserError(f"{path} {problem}") from error
         raise UserError(f"{path} is not readable as .npz: {error}") from error
     missing = [name for name in ("x", "y") if name not in content]
