@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from ruamel.yaml import YAML
 
@@ -45,8 +46,8 @@ def kill_at(project: Project, reached: Callable[[str], bool]) -> str:
     log = project.folder / "killed.log"
     with log.open("w") as file:
         process = subprocess.Popen(
-            ["dvc", "repro"], cwd=project.folder, env=environment(), stdout=file, stderr=subprocess.STDOUT,
-            start_new_session=True,
+            ["dvc", "repro"], cwd=project.folder, env=environment(), stdout=file,
+            stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         end = time.monotonic() + PATIENCE_S
         while not reached(log.read_text()):
@@ -113,7 +114,7 @@ def test_a_stage_that_outlives_its_dvc_does_not_bring_its_result(fresh: Any) -> 
     project.edit(finetune__upsampling__iterations=3)
     ran = project.call("dvc", "repro", "finetune")
     assert ran.code == 0, ran.text
-    while Path(f"/proc/{orphan}").exists():
+    while psutil.pid_exists(orphan):
         assert time.monotonic() < end, "the orphan goes on"
         time.sleep(0.1)
     history = (project.folder / "models/dense/history.csv").read_text().splitlines()
