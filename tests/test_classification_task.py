@@ -224,13 +224,13 @@ def test_signals_are_shown_whole_with_all_channels(channels: int, drawn: int) ->
         assert axes.axison
         assert len(axes.lines) == drawn
         assert [len(line.get_xdata()) for line in axes.lines] == [512] * drawn
-    told = {1: "its only channel", 20: "8 of 20 channels"}.get(channels, f"all {channels} channels")
+    told = {1: "one channel", 20: "8 of 20 channels"}.get(channels, f"all {channels} channels")
     assert told in figure.get_suptitle()
     assert figure.get_supxlabel()
     assert figure.get_supylabel()
 
 
-@pytest.mark.parametrize(("channels", "told"), [(1, "its only"), (3, "all 3"), (2, "1 of 2")])
+@pytest.mark.parametrize(("channels", "told"), [(1, "one channel"), (3, "all 3"), (2, "1 of 2")])
 def test_pictures_are_shown_with_what_is_drawn_of_them(channels: int, told: str) -> None:
     figure = examples(channels, 10, 12)
     assert told in figure.get_suptitle()

@@ -34,6 +34,12 @@ def broken_axes(
     return figure, column
 
 
+def inside(axes: Axes, values: Sequence[float]) -> list[int]:
+    """Places of the values that a part shows: markers at others would reach over its edge."""
+    low, high = axes.get_ylim()
+    return [place for place, value in enumerate(values) if low <= value < high]
+
+
 def _parts(decide: Sequence[float], values: Sequence[float]) -> list[tuple[str, float, float]]:
     """Kind and range of each part, from top to bottom."""
     everything = [*values, *decide]

@@ -34,7 +34,7 @@ def channels_figure(
     axes.grid(axis="y", visible=False)
     axes.set_xlim(0, 1 if shares else max(channels, default=1))
     axes.set_xlabel("share of the group's channels" if shares else "channels")
-    by = f" by {removed_by}" if removed_by else ""
-    axes.set_title(f"Channels kept and removed{by}, by pruning group")
+    by = f"\nin {removed_by}" if removed_by else ""
+    axes.set_title(f"Channels kept and removed, by pruning group{by}")
     figure.legend(loc="outside lower center", ncols=2, fontsize=9)
     return figure

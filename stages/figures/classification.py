@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from stages.artifacts import CLASS_EXAMPLES
-from stages.figures.broken_axis import broken_axes
+from stages.figures.broken_axis import broken_axes, inside
 from stages.figures.drawing import Drawing, Drawings, Rows, Table
 from stages.figures.theme import BASELINE, DENSE, PRUNED, SPARSE
 from stages.tasks.classification.measures import MEASURES
@@ -117,7 +117,9 @@ def snr_figure(rows: Rows) -> Figure:
         for model, curve in curves.items():
             style = "o-" if model in COLOURS else ".--"
             colour = (COLOURS | OTHERS).get(model, BASELINE)
-            axes.plot(list(curve), values[model], style, color=colour, label=model)
+            points = list(curve), values[model]
+            marked = inside(axes, values[model])
+            axes.plot(*points, style, color=colour, label=model, markevery=marked)
     parts[0].set(ylabel="accuracy on test", title="Accuracy by SNR")
     parts[-1].set_xlabel("SNR (dB)")
     figure.legend(*parts[0].get_legend_handles_labels(), loc="outside right upper", fontsize=9)
@@ -136,7 +138,7 @@ def _drawn_of(examples: NDArray[np.float32]) -> str:
     as_picture = 3 if channels == 3 else 1
     drawn = min(channels, MOST_CHANNELS) if examples.ndim == 3 else as_picture
     if drawn == channels:
-        return "its only channel" if channels == 1 else f"all {channels} channels"
+        return "one channel" if channels == 1 else f"all {channels} channels"
     return f"{drawn} of {channels} channels"
 
 
@@ -152,11 +154,12 @@ def examples_figure(examples: NDArray[np.float32], classes: Sequence[str]) -> Fi
     )  # fmt: skip
     for axes in panels.flat[len(shown) :]:
         axes.axis("off")
-    for axes, (name, sample) in zip(panels.flat, shown, strict=False):
+    for number, (axes, (name, sample)) in enumerate(zip(panels.flat, shown, strict=False)):
         _show(axes, sample)
+        axes.tick_params(labelbottom=number + columns >= len(shown))  # none below it
         axes.set_title(plain(name), fontsize=9)
         axes.tick_params(labelsize=7)
-    figure.suptitle(f"Test samples: {_drawn_of(examples)}", fontsize=11)
+    figure.suptitle(f"Test samples, {_drawn_of(examples)}", fontsize=11)
     figure.supxlabel("place in the sample" if signals else "column (pixels)", fontsize=10)
     figure.supylabel("standardised value" if signals else "row (pixels)", fontsize=10)
     if signals and examples.shape[1] > 1:

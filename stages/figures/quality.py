@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from stages.figures.broken_axis import broken_axes
+from stages.figures.broken_axis import broken_axes, inside
 from stages.figures.theme import BASELINE, DENSE, LIMIT, PRUNED, SPARSE
 
 NEAR = 4.0  # times what may be lost: a step further off than that does not decide
@@ -48,10 +48,14 @@ def _draw_steps(axes: Axes, done: Mapping[str, Mapping[str, Any]], after: Sequen
         [record["removal"][key] for record in done.values()]
         for key in ("quality_before", "quality_after")
     )
-    axes.plot(left, learned, "^", color=SPARSE, ms=7, label="after sparsity learning")
-    axes.plot(left, cut, "v:", color=SPARSE, ms=8, lw=1, label="after removal,\nbefore recovery")
-    axes.plot([1.0, *left], after, "o-", color=PRUNED, ms=7, label="after recovery")
-    low, high = axes.get_ylim()
-    for step, share, quality in zip(done, left, after[1:], strict=True):
-        if low <= quality < high:
-            axes.annotate(step, (share, quality), (0, 9), textcoords="offset points", ha="center")
+    drawn = [
+        (left, learned, "^", SPARSE, "after sparsity learning"),
+        (left, cut, "v:", SPARSE, "after removal,\nbefore recovery"),
+        ([1.0, *left], after, "o-", PRUNED, "after recovery"),
+    ]
+    for shares, values, style, colour, label in drawn:
+        marked = inside(axes, values)
+        axes.plot(shares, values, style, color=colour, ms=7, label=label, markevery=marked)
+    for place in inside(axes, after[1:]):
+        at = left[place], after[1:][place]
+        axes.annotate(list(done)[place], at, (0, 9), textcoords="offset points", ha="center")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import permutations
+from math import factorial
 
 import numpy as np
 import torch
@@ -136,8 +137,8 @@ def rank_correlation(one: Sequence[float], other: Sequence[float]) -> tuple[floa
     """Spearman's rho and its two-sided p-value, over all orders where there are few of them."""
     result = spearmanr(one, other)
     rho = float(result.statistic)
-    if len(one) > FEW:
-        return rho, float(result.pvalue)
+    if len(one) > FEW:  # no p-value is below that of the two perfectly sorted orders
+        return rho, max(float(result.pvalue), 2 / factorial(len(one)))
     orders = (spearmanr(one, order).statistic for order in permutations(other))
     return rho, float(np.mean([abs(each) >= abs(rho) - 1e-9 for each in orders]))
 
