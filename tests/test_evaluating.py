@@ -1,5 +1,6 @@
 """What `evaluate` and `summarise` write and say of tiny models."""
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stages import artifacts, evaluate, summarise
+from stages import artifacts, codec, evaluate, summarise
 from stages.networks.build import build_network
 from stages.networks.saved import About, save_network
 from stages.settings import CONTROLS
@@ -110,3 +111,30 @@ def test_the_dense_model_is_measured_once_where_it_was_selected(
     other = summarised("step1")
     assert models_tested() == {"bicubic", "dense", "pruned"}
     assert other["pruned"].keys() == summary["pruned"].keys()
+
+
+@pytest.mark.usefixtures("models")
+def test_behind_codecs_the_dense_filter_is_measured_once_where_it_was_selected(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"sequence": "a", "codec": "hevc", "mode": "low_delay", "vmaf": ""}
+
+    def measure(_bench: Any, networks: Any, *_folders: Path) -> list[dict[str, Any]]:
+        return [
+            row | {"filter": name, "rate_kbps": 100.0 / qp, "psnr_db": 50.0 - qp / 2}
+            for qp in (22, 27, 32, 37)
+            for name in ("bicubic", *networks)
+        ]
+
+    monkeypatch.setattr("stages.codecs.bench.Bench.measure", measure)
+    artifacts.SEQUENCES.mkdir(parents=True)
+    codec.main()
+    assert "pruned BD-rate" in capsys.readouterr().out
+    shutil.rmtree(artifacts.SELECTED_MODEL)
+    shutil.copytree(artifacts.DENSE_MODEL, artifacts.SELECTED_MODEL)
+    codec.main()
+    told = capsys.readouterr().out
+    assert "dense BD-rate" in told
+    assert "pruned" not in told
+    summary = summarised("dense")
+    assert summary["bd_rate_pruned"] == summary["bd_rate_dense"] is not None
