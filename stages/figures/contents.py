@@ -30,7 +30,7 @@ def _leads(results: Results) -> list[str]:
     measures, quality = results.measures, results.measures.quality
     warnings = _warnings(results)
     leads = [report.paragraph(f"Warning: {text}.", FAILED) for text in warnings]
-    text = lead(summary, quality, measures.baseline)
+    text = lead(summary, quality, measures.baseline, bool(warnings))
     held = summary["selected"] != DENSE and not warnings
     leads.append(report.paragraph(text, HELD if held else FAILED))
     if decision["decided"]:

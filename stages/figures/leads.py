@@ -8,8 +8,11 @@ from stages.settings import DENSE
 from stages.tasks.quality import Quality
 
 
-def lead(summary: Mapping[str, Any], quality: Quality, baseline: str) -> str:
-    """What was removed, at what cost, and the criterion; of the dense model, that nothing was."""
+def lead(summary: Mapping[str, Any], quality: Quality, baseline: str, warned: bool) -> str:
+    """What was removed, at what cost, and the criterion; of the dense model, that nothing was.
+
+    Nothing is said of the cost where the report has `warned` that it cannot be told.
+    """
     dense, pruned, name = summary["dense"], summary["pruned"], quality.name
     if summary["selected"] == DENSE:
         return (
@@ -19,22 +22,19 @@ def lead(summary: Mapping[str, Any], quality: Quality, baseline: str) -> str:
             f"{quality.label} is {quality.text(dense[name])}, against "
             f"{quality.number(summary[baseline][name])} for {baseline}."
         )
+    cost = "" if warned else _cost(summary, quality)
     return (
         f"The model of {summary['selected']} was selected: {summary['share_removed']:.3f} of the "
-        f"parameters are gone ({dense['parameters']:,} to {pruned['parameters']:,})"
-        f"{_cost(summary, quality)}. The criterion held: {summary['reason']}. On the test part its "
-        f"{quality.label} is {quality.text(pruned[name])}, against "
-        f"{quality.number(dense[name])} for the dense model and "
-        f"{quality.number(summary[baseline][name])} for {baseline}; it needs "
+        f"parameters are gone ({dense['parameters']:,} to {pruned['parameters']:,}){cost}. The "
+        f"criterion held: {summary['reason']}. On the test part its {quality.label} is "
+        f"{quality.text(pruned[name])}, against {quality.number(dense[name])} for the dense model "
+        f"and {quality.number(summary[baseline][name])} for {baseline}; it needs "
         f"{pruned['macs'] / dense['macs']:.2f} of the dense model's multiply-accumulates and "
         f"{compared(pruned, dense)}."
     )
 
 
 def _cost(summary: Mapping[str, Any], quality: Quality) -> str:
-    """What was lost; nothing is said where a warning says that it cannot be told."""
-    if summary["warning"]:
-        return ""
     lost = summary[f"lost_{quality.name}"]
     cost = f"{quality.text(abs(lost))} of {quality.label} on the test part"
     return f", which {'cost' if lost >= 0 else 'cost nothing: it gained'} {cost}"
