@@ -17,6 +17,7 @@ def _judge() -> None:
     # Imported here: where there is nothing to judge, importing would be all that takes time.
     from stages.codecs.bench import Bench
     from stages.device import device_for
+    from stages.measuring.digest import model_digest
     from stages.measuring.rate_distortion import MEAN, deltas
     from stages.networks.saved import load_network
     from stages.settings import load_settings
@@ -24,6 +25,8 @@ def _judge() -> None:
     settings = load_settings()
     bench, device = Bench(settings), device_for(settings.training)
     folders = {"dense": artifacts.DENSE_MODEL, "pruned": artifacts.SELECTED_MODEL}
+    if len(set(map(model_digest, folders.values()))) == 1:  # the dense one was selected
+        del folders["pruned"]
     networks = {
         name: load_network(path, settings.trusted)[0].to(device) for name, path in folders.items()
     }

@@ -6,13 +6,16 @@ from torch import nn
 
 from stages import artifacts
 from stages.device import device_for
-from stages.measuring.cost import count_macs, median_latency_ms, saved_bytes
+from stages.measuring.against_baseline import doubt_on_validation
+from stages.measuring.cost import count_macs, saved_bytes
 from stages.measuring.criterion import judge
 from stages.measuring.digest import model_digest
+from stages.measuring.latency import measure_latency
 from stages.measuring.parameters import count_parameters
 from stages.networks.saved import load_network
 from stages.pruning_step import Step, starts_failed, step_from_arguments
 from stages.running import run_stage
+from stages.tasks.quality import measures_of
 from stages.tasks.task import Task, task_of
 from stages.testing.baseline import baseline_of
 
@@ -30,8 +33,10 @@ def main() -> None:
     keeps, reason = judge(criterion, task.quality, quality, dense_quality, baseline)
     if passed_on:
         keeps, reason = False, f"passed on from {step.start}, which failed the criterion"
+    warning = doubt_on_validation(measures_of(settings), dense_quality, baseline)
     record = {
         "schema": 1,
+        "warning": warning,
         "device": device.type,
         "iterations": about.iterations,
         "quality": quality,
@@ -40,28 +45,31 @@ def main() -> None:
         "keeps_criterion": keeps,
         "reason": reason,
         "passed_on": passed_on,
+        "removed": dict(about.removed),
         **_costs(task, step, network, dense),
         **_learned(step),
     }
     artifacts.write_json(artifacts.step_metrics(step.name), record)
     artifacts.write_json(artifacts.verdict_path(step.name), {"keeps_criterion": keeps})
+    if warning:
+        print(f"warning: {warning}")
     print(f"{step.name} {'keeps' if keeps else 'fails'} the criterion: {reason}")
 
 
 def _costs(task: Task, step: Step, network: nn.Module, dense: nn.Module) -> dict[str, Any]:
     """What the step's model needs; latency takes turns with the dense model's."""
     shapes, folder = task.cost_shapes, artifacts.model_path(step.name)
-    latency = median_latency_ms(
-        {"dense": dense, "pruned": network}, shapes.latency, shapes.latency_runs
-    )
+    networks = {"dense": dense, "pruned": network}
+    latency = measure_latency(networks, shapes.latency, shapes.latency_runs)
     parameters, initial = count_parameters(network), count_parameters(dense)
     return {
         "parameters": parameters,
         "initial_parameters": initial,
         "share_left": parameters / initial,
         "macs": count_macs(network, shapes.macs),
-        "latency_ms": latency["pruned"],
-        "dense_latency_ms": latency["dense"],
+        **latency["pruned"].columns(),
+        **latency["dense"].columns("dense_"),
+        "latency_runs": latency["pruned"].runs,
         "bytes": saved_bytes(folder),
         "model": model_digest(folder),
     }

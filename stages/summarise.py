@@ -11,12 +11,14 @@ from torch import nn
 
 from stages import artifacts
 from stages.device import device_for
-from stages.measuring.cost import count_macs, median_latency_ms, saved_bytes, zipped_bytes
+from stages.measuring.against_baseline import doubt_on_test
+from stages.measuring.cost import count_macs, saved_bytes, zipped_bytes
+from stages.measuring.latency import measure_latency
 from stages.measuring.parameters import count_parameters
 from stages.measuring.rate_distortion import mean_rate
 from stages.networks.saved import load_network
 from stages.running import run_stage
-from stages.settings import CONTROLS, load_settings
+from stages.settings import CONTROLS, DENSE, load_settings
 from stages.tasks.quality import Measures, measures_of
 from stages.tasks.task import CostShapes, task_of
 from stages.testing.held_out import held_out_of
@@ -29,7 +31,8 @@ def main() -> None:
     settings = load_settings()
     measures, device = measures_of(settings), device_for(settings.training)
     shapes, held_out = task_of(settings).cost_shapes, held_out_of(settings)
-    folders = _model_folders()
+    selection = artifacts.read_json(artifacts.SELECTION)
+    folders = _model_folders(selection["selected"])
     loaded = {name: load_network(folder, settings.trusted) for name, folder in folders.items()}
     networks = {name: network.to(device) for name, (network, _) in loaded.items()}
     quantised = _quantised()
@@ -40,18 +43,34 @@ def main() -> None:
         models[name] = {**_means(measures, rows, name), **costs}
     for name, (_, about) in loaded.items():
         models[name]["iterations"] = about.iterations
+    models.setdefault("pruned", models[DENSE])
     artifacts.write_csv(artifacts.TEST_TABLE, rows)
     with artifacts.fresh_folder(artifacts.EXAMPLES) as folder:
-        held_out.show({name: networks[name] for name in ("dense", "pruned")}, folder)
-    summary = _summary(measures, models) | {"device": device.type}
+        held_out.show({n: networks[n] for n in (DENSE, "pruned") if n in networks}, folder)
+    warning = doubt_on_test(measures, rows)
+    summary = _summary(measures, models, selection) | {"warning": warning, "device": device.type}
     artifacts.write_json(artifacts.SUMMARY, rounded(summary))
-    text = ", ".join(f"{name} {models[name][measures.quality.name]:.3f}" for name in networks)
-    print(f"test: {measures.quality.name} {text}")
+    print(_told(measures, {name: models[name] for name in networks}, summary))
 
 
-def _model_folders() -> dict[str, Path]:
-    """Folders of the dense and the selected model, of the sparse one and of controls, if made."""
-    folders = {"dense": artifacts.DENSE_MODEL, "pruned": artifacts.SELECTED_MODEL}
+def _told(
+    measures: Measures, models: Mapping[str, Mapping[str, Any]], summary: Mapping[str, Any]
+) -> str:
+    """What the terminal says: a warning first, where there is one."""
+    name = measures.quality.name
+    text = ", ".join(f"{model} {values[name]:.3f}" for model, values in models.items())
+    text = f"test: {name} {text}; selected: {summary['selected']}"
+    return f"warning: {summary['warning']}\n{text}" if summary["warning"] else text
+
+
+def _model_folders(selected: str) -> dict[str, Path]:
+    """Folders of the dense and the selected model, of the sparse one and of controls, if made.
+
+    Where the dense model was selected it is measured once, so that noise makes no difference of it.
+    """
+    folders = {DENSE: artifacts.DENSE_MODEL}
+    if selected != DENSE:
+        folders["pruned"] = artifacts.SELECTED_MODEL
     folders[SPARSE] = artifacts.SPARSE_MODEL
     folders |= {control: artifacts.control_path(control) for control in CONTROLS}
     return {name: path for name, path in folders.items() if not artifacts.why_nothing(path)}
@@ -65,9 +84,10 @@ def _quantised() -> dict[str, nn.Module]:
     return {QUANTISED: OnnxNetwork(artifacts.QUANTISED_MODEL / artifacts.ONNX)}
 
 
-def _summary(measures: Measures, models: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _summary(
+    measures: Measures, models: Mapping[str, Mapping[str, Any]], selection: Mapping[str, Any]
+) -> dict[str, Any]:
     """What was selected and why, what it removed, lost and gained, and every model's figures."""
-    selection = artifacts.read_json(artifacts.SELECTION)
     name, quality = measures.quality.name, measures.quality
     dense, pruned, baseline = (models[key] for key in ("dense", "pruned", measures.baseline))
     summary = {
@@ -79,17 +99,18 @@ def _summary(measures: Measures, models: Mapping[str, Mapping[str, Any]]) -> dic
         **models,
     }
     if not artifacts.why_nothing(artifacts.CODEC):
-        summary |= _rates()
+        summary |= _rates(selection["selected"])
     if SPARSE in models:
         decision = artifacts.read_json(artifacts.TRADEOFF)
         summary[SPARSE] = {k: decision[k] for k in ("score", "sparsity")} | dict(models[SPARSE])
     return summary
 
 
-def _rates() -> dict[str, float | None]:
+def _rates(selected: str) -> dict[str, float | None]:
     """BD-rate against bicubic, mean over sequences, codecs and modes; what pruning cost of it."""
     rows = artifacts.read_csv(artifacts.CODEC / artifacts.DELTAS)
-    dense, pruned = (mean_rate(rows, name) for name in ("dense", "pruned"))
+    own = DENSE if selected == DENSE else "pruned"  # measured once where it is the same
+    dense, pruned = (mean_rate(rows, name) for name in (DENSE, own))
     cost = None if dense is None or pruned is None else pruned - dense
     return {"bd_rate_dense": dense, "bd_rate_pruned": pruned, "bd_rate_cost": cost}
 
@@ -104,10 +125,10 @@ def _costs(
     shapes: CostShapes, networks: Mapping[str, nn.Module], folders: Mapping[str, Path]
 ) -> dict[str, dict[str, Any]]:
     """What every model needs; the quantised one has the parameters and MACs of the sparse one."""
-    latency = median_latency_ms(networks, shapes.latency, shapes.latency_runs)
+    latency = measure_latency(networks, shapes.latency, shapes.latency_runs)
     costs: dict[str, dict[str, Any]] = {}
     for name, network in networks.items():
-        costs[name] = {"latency_ms": latency[name]}
+        costs[name] = latency[name].columns() | {"latency_runs": latency[name].runs}
         if name == QUANTISED:
             path = artifacts.QUANTISED_MODEL / artifacts.ONNX
             costs[name] |= {"bytes": path.stat().st_size, "zip_bytes": zipped_bytes(path)}

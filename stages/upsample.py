@@ -11,7 +11,7 @@ from tqdm import tqdm
 from stages.artifacts import SELECTED_MODEL, fresh_folder
 from stages.device import device_for
 from stages.errors import UserError
-from stages.networks.saved import TRUST, load_network
+from stages.networks.saved import TRUST, About, load_network
 from stages.running import run_stage
 from stages.settings import Training, trusted_here
 from stages.upscaling.enlarger import Enlarger, scale_of
@@ -120,7 +120,18 @@ def _enlarger(arguments: argparse.Namespace) -> Enlarger:
         raise UserError(f"--device {arguments.device} is not on this machine: use auto") from None
     network, about = load_network(arguments.model, {*trusted_here(), *arguments.trust})
     scale = scale_of(network, about.example_shape)
+    print(f"model {arguments.model}: {_origin(about)}")
     return Enlarger(network.to(device), scale, arguments.tile or None)
+
+
+def _origin(about: About) -> str:
+    """Which model of the pipeline it is, by what was done to it."""
+    prunings = [stage for stage in about.stages if stage.startswith("prune ")]
+    if prunings or about.removed:
+        made = prunings[-1].removeprefix("prune ") if prunings else about.stages[-1]
+        return f"pruned, as {made} left it"
+    sparse = "tradeoff" in about.stages
+    return f"{'sparse' if sparse else 'dense'}, no channels were removed"
 
 
 def _video(

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from stages import artifacts
 from stages.datasets.classification.reading import Prepared, describe, read_labelled
+from stages.figures.classification import examples_figure, snr_figure
 from stages.figures.task_figures import task_figures_of
 from stages.figures.theme import save
 from stages.inference import classification
@@ -204,10 +205,50 @@ def test_figures_are_drawn_of_what_was_written(
     rows = artifacts.read_csv(tmp_path / "test.csv")
     drawings = task_figures_of(load_settings()).drawings(rows, tmp_path)
     assert list(drawings) == ["confusions", "examples", *more]
-    assert [a.get_title() for a in drawings["confusions"].figure.axes] == ["dense", "pruned"]
+    titles = [a.get_title() or a.get_title("left") for a in drawings["confusions"].figure.axes]
+    assert titles == ["dense", "pruned"]
     for name, drawing in drawings.items():
         save(drawing.figure, tmp_path / f"{name}.png")
         assert len(np.unique(cv2.imread(str(tmp_path / f"{name}.png")))) > 10
+
+
+def examples(channels: int, *sides: int, classes: int = 3) -> Any:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(classes, channels, *sides)).astype(np.float32)
+    return examples_figure(x, [f"class {n}" for n in range(classes)])
+
+
+@pytest.mark.parametrize(("channels", "drawn"), [(1, 1), (2, 2), (6, 6), (20, 8)])
+def test_signals_are_shown_whole_with_all_channels(channels: int, drawn: int) -> None:
+    figure = examples(channels, 512)
+    for axes in figure.axes:
+        assert axes.axison
+        assert len(axes.lines) == drawn
+        assert [len(line.get_xdata()) for line in axes.lines] == [512] * drawn
+    told = {1: "one channel", 20: "8 of 20 channels"}.get(channels, f"all {channels} channels")
+    assert told in figure.get_suptitle()
+    assert figure.get_supxlabel()
+    assert figure.get_supylabel()
+
+
+@pytest.mark.parametrize(("channels", "told"), [(1, "one channel"), (3, "all 3"), (2, "1 of 2")])
+def test_pictures_are_shown_with_what_is_drawn_of_them(channels: int, told: str) -> None:
+    figure = examples(channels, 10, 12)
+    assert told in figure.get_suptitle()
+    assert all(axes.axison and len(axes.images) == 1 for axes in figure.axes)
+
+
+def test_accuracy_by_snr_shows_where_networks_differ() -> None:
+    rows = [
+        {"model": model, "snr_db": snr, "accuracy": str(int(item < 1000 * share))}
+        for model, share in {"majority": 0.125, "dense": 0.92, "pruned": 0.90}.items()
+        for snr in ("0", "10")
+        for item in range(1000)
+    ]
+    near, rest = snr_figure(rows).axes
+    assert 0.85 < near.get_ylim()[0] < 0.90
+    assert rest.get_ylim()[0] < 0.125
+    assert rest.get_ylim()[1] == near.get_ylim()[0]
 
 
 def test_examples_show_every_class_at_the_highest_snr(make: Make, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from stages.figures.codec_report import STANDARD, codec_lead, delta_table, standard_table
 from stages.figures.codecs import codec_drawings, delta_figure, rate_figure
 from stages.figures.theme import save, use_theme
-from stages.measuring.rate_distortion import deltas
+from stages.measuring.rate_distortion import deltas, shown_case
 
 GAINS = {"bicubic": 0.0, "lanczos": 0.1, "dense": 0.6, "pruned": 0.4}
 CASES = [(c, m) for c in ("hevc", "vvc") for m in ("low_delay", "random_access")]
@@ -82,6 +82,39 @@ def test_the_lead_says_what_pruning_cost() -> None:
     assert "not known" in codec_lead(told(points(pruned=90)))
 
 
+def test_where_the_dense_filter_was_selected_nothing_is_said_of_pruning(tmp_path: Path) -> None:
+    """Then `codec` writes no rows of a pruned filter."""
+    rows = [row for row in told(points()) if row["filter"] != "pruned"]
+    lead = codec_lead(rows)
+    assert "dense filter, which was selected" in lead
+    assert "Pruning" not in lead
+    assert "pruned" not in lead
+    (axes,) = delta_figure(rows).axes
+    assert len(axes.patches) == len(CASES)
+    assert "pruned" not in [row[0] for row in standard_table(rows)[1]]
+
+
+def test_crops_are_named_by_what_they_are_of(tmp_path: Path) -> None:
+    write_crops(tmp_path / "crops")
+    drawing = codec_drawings(points(), told(points()), tmp_path / "crops")["coded_crops"]
+    for text in (drawing.caption, drawing.figure.get_suptitle()):
+        assert "HEVC, random access, QP 32" in text
+    assert shown_case(["vvc"], ["low_delay"], [47, 22, 42]) == ("vvc", "low_delay", 42)
+    dense = [row for row in points() if row["filter"] != "pruned"]
+    figure = codec_drawings(dense, told(dense), tmp_path / "crops")["coded_crops"].figure
+    titles = [axes.get_title() for axes in figure.axes[:3]]
+    assert titles == ["bicubic", "dense", "original"]
+
+
+def test_the_legend_is_off_the_bars() -> None:
+    figure = delta_figure(told(points()))
+    assert [axes.get_legend() for axes in figure.axes] == [None]
+    (legend,) = figure.legends
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    assert not legend.get_window_extent().overlaps(axes.get_window_extent())
+
+
 def test_all_sequences_are_told_and_the_mean_comes_last() -> None:
     _, rows = delta_table(told(points()))
     assert [row[0] for row in rows] == ["coffee"] * 12 + ["walk"] * 12 + ["mean"] * 12
@@ -89,12 +122,16 @@ def test_all_sequences_are_told_and_the_mean_comes_last() -> None:
     assert [row[4] for row in unknown if row[3] == "pruned"] == [""] * 12
 
 
-def test_every_figure_can_be_saved(tmp_path: Path) -> None:
+def write_crops(folder: Path) -> None:
     for name in ("bicubic", "dense", "pruned", "original"):
         for sequence in ("coffee", "walk"):
-            path = tmp_path / "crops" / sequence / f"{name}.png"
+            path = folder / sequence / f"{name}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(path), np.full((20, 20), 90, np.uint8))
+
+
+def test_every_figure_can_be_saved(tmp_path: Path) -> None:
+    write_crops(tmp_path / "crops")
     drawings = codec_drawings(points(), told(points(pruned=90)), tmp_path / "crops")
     assert set(drawings) == {"rate_hevc", "rate_vvc", "bd_rate", "coded_crops"}
     for name, drawing in drawings.items():

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from stages.datasets.upsampling.reading import read_pairs
 from stages.inference.upsampling import run, upsample
-from stages.measuring.cost import median_latency_ms
+from stages.measuring.latency import measure_latency
 from stages.networks.espcn import ESPCN
 from stages.settings import Settings
 from stages.tasks.upsampling.task import Upsampling
@@ -58,6 +58,6 @@ def test_a_whole_tile_is_a_copy_too() -> None:
 
 def test_every_timed_run_takes_the_same_input() -> None:
     network = Doubling()
-    median_latency_ms({"one": network}, (1, 1, 4, 4), runs=3)
+    measure_latency({"one": network}, (1, 1, 4, 4), runs=3)
     assert len(network.sums) == 4
     assert len(set(network.sums)) == 1

@@ -1,13 +1,12 @@
 """Costs against formulas by hand, and the criterion in all its rules."""
 
-import time
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from stages.measuring.cost import count_macs, median_latency_ms, saved_bytes
+from stages.measuring.cost import count_macs, saved_bytes
 from stages.measuring.criterion import judge, threshold
 from stages.measuring.parameters import count_parameters
 from stages.networks.espcn import ESPCN
@@ -61,37 +60,6 @@ def test_shared_parameters_count_once_but_work_twice() -> None:
     tied = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
     tied[1].weight = tied[0].weight
     assert count_parameters(tied) == 16 + 4 + 4
-
-
-class Counting(nn.Module):
-    """Counts its forward passes, in the order of all networks, and takes its time."""
-
-    def __init__(self, name: str, order: list[str], seconds: float = 0.0):
-        super().__init__()
-        self.layer, self.name, self.order = nn.Linear(4, 4), name, order
-        self.seconds = seconds
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        assert x.shape == (2, 4)
-        self.order.append(self.name)
-        time.sleep(self.seconds)
-        return self.layer(x)
-
-
-def test_latency_is_measured_in_turns_for_all_networks() -> None:
-    order: list[str] = []
-    networks = {"fast": Counting("fast", order), "slow": Counting("slow", order, 0.02)}
-    times = median_latency_ms(networks, (2, 4), runs=3)
-    assert list(times) == ["fast", "slow"]
-    assert order == ["fast", "slow"] * 4  # one turn more, to warm up
-    assert 0 < times["fast"] < times["slow"]
-    assert times["slow"] >= 20
-
-
-def test_the_first_turn_is_not_counted() -> None:
-    network = Counting("slow at first", [], seconds=0.2)
-    network.register_forward_hook(lambda *_: setattr(network, "seconds", 0.0))
-    assert median_latency_ms({"it": network}, (2, 4), runs=1)["it"] < 100
 
 
 def test_saved_bytes_are_those_of_the_weights(tmp_path: Any) -> None:

@@ -19,6 +19,7 @@ from stages.codecs.streams import whole_stream
 from stages.codecs.vmaf import vmaf
 from stages.datasets.pictures import Luma, resize
 from stages.datasets.upsampling.samples import Picture
+from stages.measuring.rate_distortion import shown_case
 from stages.settings import Settings
 from stages.tasks.upsampling.quality import psnr_db
 from stages.testing.upsampling.crops import write_crops
@@ -135,8 +136,8 @@ class Bench:
         return enlarge
 
     def _is_shown(self, stream: Stream) -> bool:
-        """One stream a sequence: the first codec, the last mode, the QP before the largest."""
-        shown = self.codec.codecs[0], self.codec.modes[-1], sorted(self.codec.qps)[-2]
+        """One stream a sequence."""
+        shown = shown_case(self.codec.codecs, self.codec.modes, self.codec.qps)
         return tuple(stream.columns[key] for key in ("codec", "mode", "qp")) == shown
 
 

@@ -11,12 +11,15 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from stages.artifacts import CLASS_EXAMPLES
+from stages.figures.broken_axis import broken_axes, inside
 from stages.figures.drawing import Drawing, Drawings, Rows, Table
 from stages.figures.theme import BASELINE, DENSE, PRUNED, SPARSE
+from stages.tasks.classification.measures import MEASURES
 
 COLOURS = {"dense": DENSE, "sparse": SPARSE, "pruned": PRUNED}
 OTHERS = {"sparse_8bit": "#7a5195", "longer": "#4a90c2", "scratch": "#b5651d"}
 MOST_CLASSES = 24  # that are written out and drawn
+MOST_CHANNELS = 8  # that are drawn of a sample
 
 
 class ClassificationFigures:
@@ -52,8 +55,9 @@ def class_drawings(rows: Rows, classes: Sequence[str], examples: NDArray[np.floa
         ),
         "examples": Drawing(
             examples_figure(examples, classes),
-            "A test sample of every class, as networks get it (standardised)"
-            + (", at the highest SNR." if "snr_db" in rows[0] else "."),
+            f"{_which(classes)}, as networks get it (standardised), whole"
+            + (", at the highest SNR" if "snr_db" in rows[0] else "")
+            + f"; {_drawn_of(examples)}.",
         ),
     }
     if "snr_db" in rows[0]:
@@ -100,41 +104,75 @@ def confusion(rows: Rows, model: str, classes: Sequence[str]) -> NDArray[np.floa
 
 
 def snr_figure(rows: Rows) -> Figure:
-    """Accuracy over SNR, a line per model."""
-    figure, axes = plt.subplots(figsize=(8, 4.5))
+    """Accuracy over SNR, a line per model; the networks' region has most of the axis."""
+    curves: dict[str, dict[float, float]] = {}
     for model in dict.fromkeys(row["model"] for row in rows):
-        hits: dict[float, list[float]] = {}
-        for row in rows:
-            if row["model"] == model:
-                hits.setdefault(float(row["snr_db"]), []).append(float(row["accuracy"]))
-        snrs = sorted(hits)
-        style = "o-" if model in COLOURS else ".--"
-        colour = (COLOURS | OTHERS).get(model, BASELINE)
-        axes.plot(snrs, [np.mean(hits[snr]) for snr in snrs], style, color=colour, label=model)
-    axes.set(xlabel="SNR (dB)", ylabel="accuracy on test", ylim=(0, 1.02), title="Accuracy by SNR")
-    axes.legend(loc="lower right", fontsize=9)
+        snrs = sorted({float(row["snr_db"]) for row in rows if row["model"] == model})
+        curves[model] = {snr: _accuracy_at(rows, model, snr) for snr in snrs}
+    networks = [m for m in curves if m != MEASURES.baseline]
+    values = {model: list(curve.values()) for model, curve in curves.items()}
+    decide = [value for model in networks or curves for value in values[model]]
+    figure, parts = broken_axes((9, 4.8), decide, [v for every in values.values() for v in every])
+    for axes in parts:
+        for model, curve in curves.items():
+            style = "o-" if model in COLOURS else ".--"
+            colour = (COLOURS | OTHERS).get(model, BASELINE)
+            points = list(curve), values[model]
+            marked = inside(axes, values[model])
+            axes.plot(*points, style, color=colour, label=model, markevery=marked)
+    parts[0].set(ylabel="accuracy on test", title="Accuracy by SNR")
+    parts[-1].set_xlabel("SNR (dB)")
+    figure.legend(*parts[0].get_legend_handles_labels(), loc="outside right upper", fontsize=9)
     return figure
+
+
+def _which(classes: Sequence[str]) -> str:
+    if len(classes) <= MOST_CLASSES:
+        return "A test sample of every class"
+    return f"Test samples of {MOST_CLASSES} of {len(classes)} classes"
+
+
+def _drawn_of(examples: NDArray[np.float32]) -> str:
+    """How many channels of how many are drawn."""
+    channels = examples.shape[1]
+    as_picture = 3 if channels == 3 else 1
+    drawn = min(channels, MOST_CHANNELS) if examples.ndim == 3 else as_picture
+    if drawn == channels:
+        return "one channel" if channels == 1 else f"all {channels} channels"
+    return f"{drawn} of {channels} channels"
 
 
 def examples_figure(examples: NDArray[np.float32], classes: Sequence[str]) -> Figure:
     """One sample a class: (C, L) as lines, (C, H, W) as a picture."""
     shown = list(zip(classes, examples, strict=True))[:MOST_CLASSES]
-    columns = 4 if examples.ndim == 3 else 8
+    signals = examples.ndim == 3
+    columns = min(4 if signals else 8, len(shown))
     lines = -(-len(shown) // columns)
-    size = (10, 1.6 * lines) if examples.ndim == 3 else (10, 1.45 * lines)
-    figure, panels = plt.subplots(lines, columns, figsize=size, squeeze=False)
-    for axes in panels.flat:
+    figure, panels = plt.subplots(
+        lines, columns, figsize=(11, 1.9 * lines + 0.7), squeeze=False,
+        sharex=True, sharey=True,
+    )  # fmt: skip
+    for axes in panels.flat[len(shown) :]:
         axes.axis("off")
-    for axes, (name, sample) in zip(panels.flat, shown, strict=False):
+    for number, (axes, (name, sample)) in enumerate(zip(panels.flat, shown, strict=False)):
         _show(axes, sample)
+        axes.tick_params(labelbottom=number + columns >= len(shown))  # none below it
         axes.set_title(plain(name), fontsize=9)
+        axes.tick_params(labelsize=7)
+    figure.suptitle(f"Test samples, {_drawn_of(examples)}", fontsize=11)
+    figure.supxlabel("place in the sample" if signals else "column (pixels)", fontsize=10)
+    figure.supylabel("standardised value" if signals else "row (pixels)", fontsize=10)
+    if signals and examples.shape[1] > 1:
+        figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside right upper",
+                      fontsize=8)  # fmt: skip
     return figure
 
 
 def _show(axes: Axes, sample: NDArray[np.float32]) -> None:
     if sample.ndim == 2:
-        for channel in sample[:4]:
-            axes.plot(channel[:128], lw=0.8)
+        for number, channel in enumerate(sample[:MOST_CHANNELS], 1):
+            axes.plot(channel, lw=0.7, label=f"channel {number}")
+        axes.margins(x=0)
         return
     low, high = sample.min(), sample.max()
     picture = (sample - low) / (high - low or 1)
@@ -142,6 +180,7 @@ def _show(axes: Axes, sample: NDArray[np.float32]) -> None:
         axes.imshow(picture.transpose(1, 2, 0))
     else:
         axes.imshow(picture[0], cmap="gray")
+    axes.grid(visible=False)
 
 
 InUse = ClassificationFigures  # what `task_figures_of` looks for

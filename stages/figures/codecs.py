@@ -9,10 +9,10 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from stages.figures.crops import crops_figure
 from stages.figures.drawing import Drawing, Drawings, Rows
 from stages.figures.theme import BASELINE, DENSE, PRUNED, SPARSE
-from stages.measuring.rate_distortion import curves, mean_rates
+from stages.measuring.rate_distortion import curves, mean_rates, shown_case
 
 COLOURS = {"bicubic": BASELINE, "lanczos": SPARSE, "dense": DENSE, "pruned": PRUNED}
-SHOWN = ("bicubic", "dense", "pruned", "original")
+SHOWN = ("bicubic", "dense", "pruned")
 
 
 def codec_drawings(points: Rows, deltas: Rows, crops: Path) -> Drawings:
@@ -29,11 +29,21 @@ def codec_drawings(points: Rows, deltas: Rows, crops: Path) -> Drawings:
         delta_figure(deltas),
         "BD-rate (Y-PSNR) against bicubic, mean of the sequences: lower is better.",
     )
+    case, filters = _shown(points), {row["filter"] for row in points}
+    columns = [*(name for name in SHOWN if name in filters), "original"]
     drawings["coded_crops"] = Drawing(
-        crops_figure(crops, SHOWN, {}),
-        "Details of decoded frames at a low rate, as each filter enlarges them.",
+        crops_figure(crops, columns, {}, f"Decoded frames, {case}"),
+        f"Details of decoded frames, {case}, as each filter enlarges them.",
     )
     return drawings
+
+
+def _shown(points: Rows) -> str:
+    """The codec, the mode and the QP that crops are of."""
+    columns = ("codec", "mode", "qp")
+    codecs, modes, qps = (list(dict.fromkeys(row[c] for row in points)) for c in columns)
+    codec, mode, qp = shown_case(codecs, modes, [int(qp) for qp in qps])
+    return f"{codec.upper()}, {plain(mode)}, QP {qp}"
 
 
 def rate_figure(points: Rows, codec: str) -> Figure:
@@ -63,19 +73,21 @@ def delta_figure(deltas: Rows) -> Figure:
     """Bars of the mean BD-rate by codec and mode, dense beside pruned."""
     found = mean_rates(deltas)
     cases = list(dict.fromkeys((codec, mode) for codec, mode, _ in found))
-    figure, axes = plt.subplots(figsize=(2 + 1.6 * len(cases), 4.2))
-    for number, name in enumerate(("dense", "pruned")):
+    figure, axes = plt.subplots(figsize=(3 + 1.6 * len(cases), 4.2))
+    names = [name for name in ("dense", "pruned") if any(key[2] == name for key in found)]
+    for number, name in enumerate(names):
         places = [place + 0.4 * number for place in range(len(cases))]
         values = [found[*case, name] for case in cases]
         bars = axes.bar(places, [v or 0 for v in values], 0.38, color=COLOURS[name], label=name)
         labels = ["unknown" if v is None else f"{v:+.3f}" for v in values]
         axes.bar_label(bars, labels, fontsize=9, padding=2)
     axes.axhline(0, color=BASELINE, lw=1)
-    axes.set_xticks([place + 0.2 for place in range(len(cases))])
+    middle = 0.2 * (len(names) - 1)
+    axes.set_xticks([place + middle for place in range(len(cases))])
     axes.set_xticklabels([f"{codec.upper()}\n{plain(mode)}" for codec, mode in cases])
     axes.set(ylabel="BD-rate against bicubic (fraction)", title="Rate saved at equal Y-PSNR")
     axes.margins(y=0.15)
-    axes.legend(fontsize=9)
+    figure.legend(loc="outside right upper", fontsize=9)
     return figure
 
 

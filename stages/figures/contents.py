@@ -6,8 +6,12 @@ from pathlib import Path
 from stages.figures import report
 from stages.figures.codec_report import DIFFERENCES, codec_lead, delta_table, standard_table
 from stages.figures.drawing import Drawings, Rows, Table
+from stages.figures.leads import lead, sparse_lead, zeros_text
 from stages.figures.sections import Results
+from stages.figures.tables import models_table, steps_table
 from stages.settings import DENSE
+
+HELD, FAILED = "lead", "lead failed"  # kinds of paragraphs
 
 
 def contents_of(results: Results, sections: Mapping[str, Drawings], folder: Path) -> list[str]:
@@ -21,33 +25,42 @@ def contents_of(results: Results, sections: Mapping[str, Drawings], folder: Path
 
 
 def _leads(results: Results) -> list[str]:
-    """What opens the report: channels, then single weights."""
+    """What opens the report: warnings, then channels, then single weights."""
     summary, decision = results.summary, results.decision
     measures, quality = results.measures, results.measures.quality
-    text = report.lead(summary, quality, measures.baseline)
-    leads = [report.paragraph(text, "lead" if summary["selected"] != DENSE else "lead failed")]
+    warnings = _warnings(results)
+    leads = [report.paragraph(f"Warning: {text}.", FAILED) for text in warnings]
+    text = lead(summary, quality, measures.baseline, bool(warnings))
+    held = summary["selected"] != DENSE and not warnings
+    leads.append(report.paragraph(text, HELD if held else FAILED))
     if decision["decided"]:
-        text = report.sparse_lead(decision, summary, quality)
-        kind = "lead" if decision["keeps_criterion"] else "lead failed"
-        leads.append(report.paragraph(text, kind))
+        text = sparse_lead(decision, summary, quality)
+        held = decision["keeps_criterion"] and not warnings
+        leads.append(report.paragraph(text, HELD if held else FAILED))
     return leads
+
+
+def _warnings(results: Results) -> list[str]:
+    """Why the figures tell little: of the test part, and of validation, the same for all steps."""
+    first = next(iter(results.records.values()))
+    return [text for text in (results.summary["warning"], first["warning"]) if text]
 
 
 def _tables(results: Results) -> list[str]:
     summary, measures = results.summary, results.measures
     first = [measures.baseline, DENSE, "pruned", "sparse", "sparse_8bit"]
     names = [n for n in dict.fromkeys(first + sorted(summary)) if isinstance(summary.get(n), dict)]
+    if summary["selected"] == DENSE:
+        names.remove("pruned")  # the dense one again
     tables: dict[str, Table] = {
-        "Models on the test part": report.models_table(
-            summary, measures.quality, measures.metrics, names
-        ),
+        "Models on the test part": models_table(summary, measures.quality, measures.metrics, names),
         **results.own.tables(results.rows),
-        "Steps of channel pruning, on validation": report.steps_table(results.records),
+        "Steps of channel pruning, on validation": steps_table(results.records),
     }
     parts = [report.heading(title) + report.table(*content) for title, content in tables.items()]
     if results.decision["decided"]:
         parts.append(report.heading("What a zero is worth"))
-        parts.append(report.paragraph(report.zeros_text(summary, measures.quality)))
+        parts.append(report.paragraph(zeros_text(summary, measures.quality)))
     return parts
 
 

@@ -10,7 +10,7 @@ MOST = 8  # rows: more of them are too small to be looked at
 
 
 def crops_figure(
-    folder: Path, columns: Sequence[str], notes: Mapping[tuple[str, str], str]
+    folder: Path, columns: Sequence[str], notes: Mapping[tuple[str, str], str], title: str
 ) -> Figure:
     """Show `folder`/ITEM/COLUMN.png as a grid; `notes` by (column, item) stand under each.
 
@@ -31,4 +31,5 @@ def crops_figure(
         row[0].set_ylabel(item)
     for axes, column in zip(grid[0], columns, strict=True):
         axes.set_title(column, loc="center")
+    figure.suptitle(title, fontsize=11)
     return figure

@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from stages.figures.broken_axis import broken_axes, inside
 from stages.figures.theme import BASELINE, DENSE, LIMIT, PRUNED, SPARSE
+
+NEAR = 4.0  # times what may be lost: a step further off than that does not decide
 
 
 def quality_figure(
@@ -14,33 +17,45 @@ def quality_figure(
 ) -> Figure:
     """Quality on validation of every step before and after recovery, over the share left.
 
-    `axis` labels quality with its unit; `limit` is the worst quality that keeps the criterion.
+    `axis` labels quality with its unit; `limit` is the worst quality that keeps the criterion. What
+    lies near it has most of the axis.
     """
     first = next(iter(records.values()))
+    dense, baseline = first["dense_quality"], first["baseline_quality"]
     done = {step: record for step, record in records.items() if not record["passed_on"]}
-    left = [1.0] + [record["share_left"] for record in done.values()]
-    after = [first["dense_quality"]] + [record["quality"] for record in done.values()]
-    figure, axes = plt.subplots(figsize=(8, 5))
-    axes.axhline(first["dense_quality"], color=DENSE, lw=1.2, label="dense")
-    axes.axhline(limit, color=LIMIT, ls="--", lw=1.2, label="criterion")
-    axes.axhline(first["baseline_quality"], color=BASELINE, ls=":", lw=1.6, label=baseline_name)
+    after = [dense, *(record["quality"] for record in done.values())]
+    around = [record["removal"][key] for record in done.values()
+              for key in ("quality_before", "quality_after")]  # fmt: skip
+    near = [q for q in after if abs(q - limit) <= NEAR * abs(dense - limit)]
+    figure, parts = broken_axes((9, 5.2), [dense, limit, *near], [baseline, *after, *around])
+    for axes in parts:
+        axes.axhline(dense, color=DENSE, lw=1.2, label="dense")
+        axes.axhline(limit, color=LIMIT, ls="--", lw=1.2, label="criterion")
+        axes.axhline(baseline, color=BASELINE, ls=":", lw=1.6, label=baseline_name)
+        _draw_steps(axes, done, after)
+    shares = [1.0, *(record["share_left"] for record in done.values())]
+    parts[0].set_title("Quality by parameters left")
+    parts[-1].set_xlabel("share of parameters left")
+    parts[-1].set_xlim(1.04, max(0.0, min(shares) - 0.06))
+    max(parts, key=lambda axes: axes.get_position().height).set_ylabel(axis)
+    figure.legend(*parts[0].get_legend_handles_labels(), loc="outside right upper", fontsize=9)
+    return figure
+
+
+def _draw_steps(axes: Axes, done: Mapping[str, Mapping[str, Any]], after: Sequence[float]) -> None:
+    left = [record["share_left"] for record in done.values()]
     learned, cut = (
         [record["removal"][key] for record in done.values()]
         for key in ("quality_before", "quality_after")
     )
-    axes.plot(left[1:], learned, "^", color=SPARSE, ms=7, label="after sparsity learning")
-    axes.plot(left[1:], cut, "v:", color=SPARSE, ms=8, lw=1, label="after removal, before recovery")
-    axes.plot(left, after, "o-", color=PRUNED, ms=7, label="after recovery")
-    for step, share, quality in zip(done, left[1:], after[1:], strict=True):
-        axes.annotate(step, (share, quality), (0, 9), textcoords="offset points", ha="center")
-    axes.set(xlabel="share of parameters left", ylabel=axis, title="Quality by parameters left")
-    axes.set_xlim(1.04, max(0.0, min(left) - 0.06))
-    low, high = _range([*after, limit, first["baseline_quality"], *learned, *cut])
-    axes.set_ylim(low, high)
-    axes.legend(loc="best", fontsize=9)
-    return figure
-
-
-def _range(values: Sequence[float]) -> tuple[float, float]:
-    margin = 0.08 * (max(values) - min(values) or 1.0)
-    return min(values) - margin, max(values) + 1.5 * margin
+    drawn = [
+        (left, learned, "^", SPARSE, "after sparsity learning"),
+        (left, cut, "v:", SPARSE, "after removal,\nbefore recovery"),
+        ([1.0, *left], after, "o-", PRUNED, "after recovery"),
+    ]
+    for shares, values, style, colour, label in drawn:
+        marked = inside(axes, values)
+        axes.plot(shares, values, style, color=colour, ms=7, label=label, markevery=marked)
+    for place in inside(axes, after[1:]):
+        at = left[place], after[1:][place]
+        axes.annotate(list(done)[place], at, (0, 9), textcoords="offset points", ha="center")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.dependency.graph_file import from_ranges
 from stages.figures.channels import channels_figure
 from stages.figures.codecs import codec_drawings
 from stages.figures.curves import curves_figure, curves_from
@@ -13,6 +14,7 @@ from stages.figures.drawing import Drawing, Drawings, Rows
 from stages.figures.quality import quality_figure
 from stages.figures.task_figures import TaskFigures
 from stages.figures.weights import layers_figure, sweep_figure
+from stages.settings import DENSE
 from stages.tasks.quality import Measures
 
 
@@ -46,8 +48,7 @@ def drawings_of(results: Results, examples: Path, crops: Path) -> dict[str, Draw
 
 
 def _channel_drawings(results: Results) -> Drawings:
-    measures, records, rows = results.measures, results.records, results.channels
-    numbers = [[int(row[column]) for row in rows] for column in ("channels", "kept")]
+    measures, records = results.measures, results.records
     quality = measures.quality
     curves, axis = curves_from(results.histories, quality.name), quality.axis
     return {
@@ -55,10 +56,7 @@ def _channel_drawings(results: Results) -> Drawings:
             quality_figure(records, axis, results.limit, measures.baseline),
             "Quality on validation against parameters left, before and after recovery.",
         ),
-        "channels": Drawing(
-            channels_figure([row["layer"] for row in rows], *numbers),
-            "Channels that each pruning group keeps in the selected model.",
-        ),
+        "channels": _channels_drawing(results),
         "training": Drawing(
             curves_figure(curves, axis), "All phases of training, one after the other."
         ),
@@ -67,6 +65,25 @@ def _channel_drawings(results: Results) -> Drawings:
             "The dependency graph: removing a unit of a column, a pruning group, touches its rows.",
         ),
     }
+
+
+def _channels_drawing(results: Results) -> Drawing:
+    """What the selected model lost; of the dense model, what the last step that was tried did."""
+    rows, tried = results.channels, [s for s, r in results.records.items() if r["removal"]]
+    layers, channels = [row["layer"] for row in rows], [int(row["channels"]) for row in rows]
+    if results.summary["selected"] != DENSE or not tried:
+        kept = [int(row["kept"]) for row in rows]
+        caption = "Channels that each pruning group keeps in the selected model."
+        return Drawing(channels_figure(layers, channels, kept), caption)
+    removed, step = results.records[tried[-1]]["removed"], tried[-1]
+    kept = [all_ - len(from_ranges(removed.get(layer, "")))
+            for layer, all_ in zip(layers, channels, strict=True)]  # fmt: skip
+    caption = (
+        f"What {step} removed, by pruning group: the last step that was tried, and it failed the "
+        "criterion. The dense model was selected, with all its channels."
+    )
+    figure = channels_figure(layers, channels, kept, f"{step}, which failed the criterion")
+    return Drawing(figure, caption)
 
 
 def _weight_drawings(results: Results) -> Drawings:
@@ -84,7 +101,7 @@ def _weight_drawings(results: Results) -> Drawings:
         "sweep_zoom": Drawing(sweeps["sweep_zoom"], "The same, where it breaks."),
         "layers": Drawing(
             layers_figure(results.layers),
-            f"How sparse each layer became. {decision['layers']}",
+            f"How sparse each layer became, and (stroke) the block it is in. {decision['layers']}",
         ),
     }
 

@@ -20,10 +20,12 @@ class UpsamplingFigures:
             for r in rows
             if r["coding"] == shown
         }
-        columns = (MEASURES.baseline, "dense", "pruned", "original")
+        models = {row["model"] for row in rows}
+        columns = [c for c in (MEASURES.baseline, "dense", "pruned") if c in models]
         how = "not coded" if shown == "clean" else f"coded as {shown}"
         caption = f"Details of test pictures, {how}; below each, quality over the whole one."
-        return {"crops": Drawing(crops_figure(crops, columns, notes), caption)}
+        figure = crops_figure(crops, [*columns, "original"], notes, f"Test pictures, {how}")
+        return {"crops": Drawing(figure, caption)}
 
     def tables(self, rows: Rows) -> dict[str, Table]:
         """Mean quality of every model by how the low-resolution pictures were coded."""

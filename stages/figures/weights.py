@@ -5,6 +5,8 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import seaborn as sns
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -62,24 +64,40 @@ def _around(curves: SparsityCurves, limit: float) -> tuple[float, float]:
 
 
 def layers_figure(rows: Sequence[Mapping[str, str]]) -> Figure:
-    """Sparsity of every layer in order of depth, coloured by type."""
+    """Sparsity of every layer in order of depth, coloured by type, and of the block it is in."""
     kinds = list(dict.fromkeys(row["type"] for row in rows))
     colours = dict(zip(kinds, sns.color_palette("deep", len(kinds)), strict=True))
-    figure, axes = plt.subplots(figsize=(8, max(2.5, 0.3 * len(rows) + 1.4)))
+    figure, axes = plt.subplots(figsize=(9, max(2.9, 0.3 * len(rows) + 1.8)))
     places = range(len(rows))
     axes.barh(
         places, [float(r["sparsity"]) for r in rows], color=[colours[r["type"]] for r in rows]
     )
     for place, row in enumerate(rows):
         dead = f", {row['dead_channels']} dead" if int(row["dead_channels"]) else ""
-        label = f" {float(row['sparsity']):.3f} of {int(row['weights']):,}{dead}"
-        axes.text(float(row["sparsity"]), place, label, va="center", fontsize=8)
+        label = f"{float(row['sparsity']):.3f} of {int(row['weights']):,}{dead}"
+        axes.text(1.01, place, label, va="center", fontsize=8,
+                  transform=axes.get_yaxis_transform())  # fmt: skip
     axes.set_yticks(list(places), [row["layer"] for row in rows], fontsize=9)
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
-    axes.set_xlim(0, 1.3)
-    axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])
+    axes.set_xlim(0, 1)
     axes.set(xlabel="sparsity (share of zero weights)", title="Sparsity by layer, first to last")
-    axes.legend(handles=[Patch(color=colours[kind], label=kind) for kind in kinds],
-                loc="lower right", fontsize=9)  # fmt: skip
+    handles: list[Artist] = [Patch(color=colours[kind], label=kind) for kind in kinds]
+    handles += _draw_blocks(axes, rows)
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=9)
     return figure
+
+
+def _draw_blocks(axes: Axes, rows: Sequence[Mapping[str, str]]) -> list[Artist]:
+    """A stroke through the layers of every block of several, at the sparsity of the whole block."""
+    blocks: dict[str, list[int]] = {}
+    for place, row in enumerate(rows):
+        blocks.setdefault(row["block"], []).append(place)
+    strokes: list[Artist] = []
+    for members in blocks.values():
+        zeros, weights = (sum(int(rows[m][k]) for m in members) for k in ("zeros", "weights"))
+        if 1 < len(members) < len(rows):
+            ends = [min(members) - 0.45, max(members) + 0.45]
+            share = zeros / weights
+            strokes += axes.plot([share, share], ends, color="#222222", lw=2.2, label="its block")
+    return strokes[:1]

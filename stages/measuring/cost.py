@@ -1,10 +1,7 @@
 """Costs of networks."""
 
 import copy
-import statistics
-import time
 import zlib
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -34,30 +31,6 @@ def _count_on(network: nn.Module, inputs: Tensor) -> int:
     return int(counter.get_total_flops()) // 2
 
 
-def median_latency_ms(
-    networks: Mapping[str, nn.Module], shape: tuple[int, ...], runs: int
-) -> dict[str, float]:
-    """Median time of a forward pass in milliseconds, for an input of `shape`.
-
-    The networks take turns, so that a drift of the machine's speed touches all alike; the first
-    turn warms up and is not counted.
-    """
-    inputs = torch.rand(shape, generator=torch.Generator().manual_seed(0))
-    times: dict[str, list[float]] = {name: [] for name in networks}
-    with torch.inference_mode():
-        for turn in range(runs + 1):
-            for name, network in networks.items():
-                device = device_of(network)
-                own_inputs = inputs.to(device, copy=True)  # a network may alter it in place
-                _wait_for(device)
-                start = time.perf_counter()
-                network(own_inputs)
-                _wait_for(device)
-                if turn:
-                    times[name].append(1000 * (time.perf_counter() - start))
-    return {name: statistics.median(taken) for name, taken in times.items()}
-
-
 def saved_bytes(folder: Path) -> int:
     """Size of a saved model's weights."""
     return (folder / WEIGHTS).stat().st_size
@@ -70,8 +43,3 @@ def zipped_bytes(path: Path) -> int:
         while chunk := file.read(1 << 20):
             size += len(packer.compress(chunk))
     return size + len(packer.flush())
-
-
-def _wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

@@ -88,6 +88,13 @@ def _against_anchor(
     return dict(zip(names, (bd_rate(*pair), bd_quality(*pair)), strict=True))
 
 
+def shown_case(
+    codecs: Sequence[str], modes: Sequence[str], qps: Sequence[int]
+) -> tuple[str, str, int]:
+    """The codec, mode and QP that crops are of: the first, the last, the QP before the largest."""
+    return codecs[0], modes[-1], sorted(qps)[-2]
+
+
 def mean_of(values: Sequence[float | None]) -> float | None:
     """The mean; None if a value is missing."""
     known = [value for value in values if value is not None]

@@ -26,7 +26,8 @@ def largest_that_keeps(
     """The largest sparsity up to which the criterion is kept, over all scores but the control.
 
     `keeps` judges a quality and `text` writes one with its unit. Only points before the first that
-    fails count: one further out that keeps it is luck. Where none does, sparsity is 0.
+    fails count; one further out that keeps it again is named, not taken: it may be luck. Where none
+    does, sparsity is 0.
     """
     best = {score: kept_until(curve, keeps) for score, curve in curves.items()}
     score = max(_allowed(curves), key=lambda name: best[name])
@@ -35,8 +36,11 @@ def largest_that_keeps(
     beyond = next((point for point in curves[score] if point[0] > sparsity), None)
     if beyond:
         reason += f"; the next point, {beyond[0]:.4f}, does not ({text(beyond[1])})"
+    reason += _again(curves[score], keeps)
     refused = {
-        other: f"keeps it up to {best[other][0]:.4f}" + _control(other)
+        other: f"keeps it up to {best[other][0]:.4f}"
+        + _again(curves[other], keeps)
+        + _control(other)
         for other in curves
         if other != score
     }
@@ -51,6 +55,16 @@ def kept_until(curve: SparsityCurve, keeps: Callable[[float], bool]) -> tuple[fl
             break
         last = point
     return last
+
+
+def _again(curve: SparsityCurve, keeps: Callable[[float], bool]) -> str:
+    """At which sparsities the criterion is kept again after the first point that fails it."""
+    last = kept_until(curve, keeps)
+    again = [f"{point[0]:.4f}" for point in curve if point > last and keeps(point[1])]
+    if not again:
+        return ""
+    to = f", last at {again[-1]}" if len(again) > 1 else ""
+    return f"; it is kept again at {again[0]}{to}, which is not taken: it may be luck"
 
 
 def at_the_knee(curves: Mapping[str, SparsityCurve], text: Callable[[float], str]) -> Decision:

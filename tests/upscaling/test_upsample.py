@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from stages import artifacts
 from stages.video.decoding import decoded
 from stages.video.ffmpeg import executable, run
 from stages.video.frames import Format, Frame, to_bytes
@@ -44,7 +45,8 @@ def test_videos_without_loss(suffix: str, bits: int, tmp_path: Path, command: Up
         assert np.array_equal(larger, luma.repeat(2, 0).repeat(2, 1))
     if bits == 10:
         assert all(len(np.unique(plane % 4)) == 4 for plane in made[0])
-    assert re.fullmatch(rf".*out\{suffix}: 5 frames of 108 x 76, {bits} bits, \S+ s each\n", said)
+    written = said.splitlines()[-1]
+    assert re.fullmatch(rf".*out\{suffix}: 5 frames of 108 x 76, {bits} bits, \S+ s each", written)
 
 
 @pytest.mark.parametrize("bits", [8, 10])
@@ -149,6 +151,33 @@ def test_ten_bits_are_kept_to_the_last_level(
     command(source, tmp_path / f"out{suffix}", "--size", "54x38", "--bits", 10, "--rate", RATE)
     _, made = read_back(tmp_path / f"out{suffix}", Format(108, 76, 10, Fraction(RATE)))
     assert all((plane == 1023).all() for plane in made[0])
+
+
+@pytest.mark.parametrize(
+    ("stages", "removed", "words"),
+    [
+        (("finetune",), {}, "dense, no channels were removed"),
+        (("finetune", "sparsify a", "prune a", "recover a"), {"tail": "0:1:1"}, "as a left it"),
+        (("finetune", "prune a", "recover a", "prune b"), {"tail": "0:1:1"}, "as b left it"),
+        (("control scratch",), {"tail": "0:1:1"}, "pruned, as control scratch left it"),
+        (("finetune", "tradeoff"), {}, "sparse, no channels were removed"),
+    ],
+)
+def test_the_model_in_use_is_told(
+    stages: list[str],
+    removed: dict[str, str],
+    words: str,
+    tmp_path: Path,
+    command: Upsample,
+    repeating: Path,
+) -> None:
+    about = artifacts.read_json(repeating / artifacts.NETWORK)
+    about |= {"stages": stages, "removed": removed}
+    artifacts.write_json(repeating / artifacts.NETWORK, about)
+    write_source(tmp_path / "in.y4m")
+    first = command(tmp_path / "in.y4m", tmp_path / "out.y4m").splitlines()[0]
+    assert first.startswith(f"model {repeating}: ")
+    assert words in first
 
 
 def test_pictures(tmp_path: Path, command: Upsample, picture_folder: Path) -> None:

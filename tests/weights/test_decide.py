@@ -31,6 +31,20 @@ def test_a_point_beyond_the_first_failure_is_luck() -> None:
     assert "the next point, 0.5000, does not" in decision.reason
 
 
+def test_where_the_criterion_is_kept_again_is_named() -> None:
+    curve: SparsityCurve = [(0.0, 0.9), (0.3, 0.89), (0.5, 0.85), (0.6, 0.895), (0.9, 0.1)]
+    longer: SparsityCurve = [*curve[:4], (0.7, 0.7), (0.8, 0.9), (0.9, 0.1)]
+    straight: SparsityCurve = [(0.0, 0.9), (0.2, 0.89), (0.6, 0.1)]
+    curves = {"magnitude": curve, "synflow": longer, "gradient": straight}
+    decision = largest_that_keeps(curves, lambda quality: quality >= 0.89, told)
+    assert decision.sparsity == 0.3
+    assert "kept again at 0.6000, which is not taken" in decision.reason
+    assert "kept again at 0.6000, last at 0.8000" in decision.refused["synflow"]
+    assert decision.refused["gradient"] == "keeps it up to 0.2000"
+    alone = largest_that_keeps({"gradient": straight}, lambda quality: quality >= 0.89, told)
+    assert "again" not in alone.reason
+
+
 def test_a_control_is_never_chosen_and_says_so() -> None:
     decision = largest_that_keeps(CURVES, lambda quality: quality >= 0.89, told)
     assert "control" in decision.refused["random"]

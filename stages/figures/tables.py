@@ -1,0 +1,46 @@
+"""Tables of the report: models on the test part, and steps of channel pruning."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stages.figures.drawing import Table
+from stages.figures.times import time_text
+from stages.tasks.quality import Quality
+
+COUNTS = ("parameters", "macs", "latency_ms", "bytes", "zip_bytes", "iterations")
+
+
+def models_table(
+    summary: Mapping[str, Any], quality: Quality, metrics: Sequence[str], names: Sequence[str]
+) -> Table:
+    """A row a model with its metrics on the test part and its costs."""
+    rows = []
+    for name in names:
+        model = summary[name]
+        cells = [name]
+        cells += [
+            quality.number(model[m]) if m == quality.name else f"{model[m]:.4f}" for m in metrics
+        ]
+        for count in COUNTS:
+            value = model.get(count)
+            form = time_text(model) if count == "latency_ms" and value else f"{value or 0:,d}"
+            cells.append("" if value is None else form)
+        rows.append(cells)
+    return ["model", *metrics, *COUNTS], rows
+
+
+def steps_table(records: Mapping[str, Mapping[str, Any]]) -> Table:
+    """A row a step: what it removed, and quality on validation on the way."""
+    rows = []
+    for step, record in records.items():
+        removal = record["removal"]
+        way = ["", ""]
+        if removal:
+            way = [f"{removal[key]:.3f}" for key in ("quality_before", "quality_after")]
+        verdict = "passed on" if record["passed_on"] else str(record["keeps_criterion"]).lower()
+        rows.append(
+            [step, f"{1 - record['share_left']:.4f}", f"{record['parameters']:,}", *way,
+             f"{record['quality']:.3f}", verdict]
+        )  # fmt: skip
+    head = ["step", "share removed", "parameters", "before removal", "after removal"]
+    return [*head, "after recovery", "keeps the criterion"], rows

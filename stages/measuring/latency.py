@@ -1,0 +1,72 @@
+"""How long a network takes for an input, and how far its runs differ."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from stages.device import device_of
+
+LEAST, SECONDS = 5, 5.0  # turns that are always taken; no further ones after so long
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Times of a forward pass in milliseconds: median and quartiles over so many runs."""
+
+    median_ms: float
+    low_ms: float
+    high_ms: float
+    runs: int
+
+    def columns(self, prefix: str = "") -> dict[str, float]:
+        """Median and quartiles by the names that records and tables give them."""
+        return {
+            f"{prefix}latency_ms": self.median_ms,
+            f"{prefix}latency_low_ms": self.low_ms,
+            f"{prefix}latency_high_ms": self.high_ms,
+        }
+
+
+def measure_latency(
+    networks: Mapping[str, nn.Module], shape: tuple[int, ...], runs: int
+) -> dict[str, Latency]:
+    """Time forward passes for an input of `shape`, at most `runs` of every network.
+
+    The networks take turns, so that a drift of the machine's speed touches all alike; the first
+    turn warms up and is not counted. Once `SECONDS` have passed, `LEAST` turns are enough.
+    """
+    inputs = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    times: dict[str, list[float]] = {name: [] for name in networks}
+    with torch.inference_mode():
+        for network in networks.values():
+            _run_ms(network, inputs)
+        start, turns = time.monotonic(), 0
+        while turns < runs and (turns < LEAST or time.monotonic() - start < SECONDS):
+            for name, network in networks.items():
+                times[name].append(_run_ms(network, inputs))
+            turns += 1
+    return {name: _summed_up(taken) for name, taken in times.items()}
+
+
+def _run_ms(network: nn.Module, inputs: torch.Tensor) -> float:
+    device = device_of(network)
+    own_inputs = inputs.to(device, copy=True)  # a network may alter it in place
+    _wait_for(device)
+    start = time.perf_counter()
+    network(own_inputs)
+    _wait_for(device)
+    return 1000 * (time.perf_counter() - start)
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _summed_up(taken: list[float]) -> Latency:
+    low, median, high = (float(value) for value in np.quantile(taken, (0.25, 0.5, 0.75)))
+    return Latency(median, low, high, len(taken))
