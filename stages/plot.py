@@ -45,7 +45,7 @@ def _read() -> Results:
         records,
         histories=_histories(records),
         rows=artifacts.read_csv(artifacts.TEST_TABLE),
-        summary=artifacts.read_json(artifacts.SUMMARY),
+        summary=artifacts.read_json(artifacts.SUMMARY) | artifacts.read_json(artifacts.SELECTION),
         decision=decision,
         limit=threshold(settings.of(settings.criterion), measures.quality, dense, baseline),
         graph=artifacts.read_json(artifacts.GRAPH),

@@ -87,12 +87,11 @@ def _quantised() -> dict[str, nn.Module]:
 def _summary(
     measures: Measures, models: Mapping[str, Mapping[str, Any]], selection: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What was selected and why, what it removed, lost and gained, and every model's figures."""
+    """What was selected, what it removed, lost and gained, and every model's figures."""
     name, quality = measures.quality.name, measures.quality
     dense, pruned, baseline = (models[key] for key in ("dense", "pruned", measures.baseline))
     summary = {
         "selected": selection["selected"],
-        "reason": selection["reason"],
         "share_removed": 1 - pruned["parameters"] / dense["parameters"],
         f"lost_{name}": quality.drop(dense[name], pruned[name]),
         f"gained_{name}": quality.drop(pruned[name], baseline[name]),

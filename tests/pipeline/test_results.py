@@ -66,7 +66,8 @@ def test_failed_criterion_is_passed_on_and_dense_selected(project: Project) -> N
     assert second["model"] == first["model"]
     summary = read(project, "metrics/summary.json")
     assert summary["selected"] == "dense"
-    assert "no step keeps the criterion" in summary["reason"]
+    selection = read(project, "metrics/selection.json")
+    assert "no step keeps the criterion" in selection["reason"]
     assert "did not hold" in (project.folder / "metrics/report.html").read_text()
 
 
