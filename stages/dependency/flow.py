@@ -6,20 +6,29 @@ parameter has one such tensor for each of its axes, an activation has one.
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from stages.dependency.labels import NONE, AxisLabels, core, filled, nodes_in
 from stages.dependency.nodes import Labelling, Numbers
 from stages.dependency.shortcuts import result_of
+from stages.dependency.widths import Comparison
 
 Rule = Callable[["Flow", Any, Sequence[Any], dict[str, Any], Any], list[AxisLabels]]
 View = tuple[tuple[int, ...], set[int]]  # a shape, and the axes along which nodes differ
 
+aten = torch.ops.aten
+MOVED_IN_PLACE = frozenset({
+    aten.squeeze_.default, aten.squeeze_.dim, aten.squeeze_.dims, aten.unsqueeze_.default,
+    aten.transpose_.default, aten.t_.default, aten.swapaxes_.default, aten.swapdims_.default,
+})  # fmt: skip
+# Copies are made, or not, as strides happen to be; no numbers change by them.
+COPIES = frozenset({"clone", "contiguous", "_to_copy", "_unsafe_view", "lift_fresh"})
 MANY = 100_000  # couplings of one operator, from which on those that repeat are dropped at once
 
 
@@ -42,6 +51,8 @@ class Flow(TorchDispatchMode):
         self.constants: list[tuple[Any, ...]] = []  # operators, and numbers that they are given
         self.view_shapes: list[View] = []  # of activations
         self.slices: list[Numbers] = []  # nodes of each part that is cut out by its place
+        self.asked: list[Comparison] = []  # of numbers that count channels
+        self.open_axes: set[int] = set()  # of the view that is made now, by the user's code
         self.output_shapes: list[tuple[int, ...]] = []
         self.seen: set[str] = set()  # the network's own tensors that were used
         # By the tensor's id, and with the tensor, so that no other takes its id meanwhile.
@@ -54,12 +65,12 @@ class Flow(TorchDispatchMode):
         output = result_of(func, args, kwargs)
         self.seen.update(names[id(a)] for a in args if id(a) in names)
         numbers = [a for a in (*args, *kwargs.values()) if isinstance(a, float)]
-        if numbers:
+        if numbers or _computes(func):
             self.constants.append((func, *numbers))
         labels = self.rule_for(func)(self, func, args, kwargs, output)
         for tensor, axis_labels in zip(as_sequence(output), labels, strict=False):
             if isinstance(tensor, Tensor):
-                self._remember(tensor, axis_labels)
+                self._remember(tensor, axis_labels, moved=func in MOVED_IN_PLACE)
         return output
 
     def labels_of(self, tensor: Tensor) -> AxisLabels:
@@ -124,15 +135,38 @@ class Flow(TorchDispatchMode):
         """Let go of all tensors that were seen."""
         self._known.clear()
 
-    def _remember(self, tensor: Tensor, axis_labels: AxisLabels) -> None:
+    def nodes_along(self, tensor: Tensor, axis: int) -> Numbers | None:
+        """The nodes along an axis, if it may be one of channels; for use while code runs, too."""
+        name = self.labelling.names.get(id(tensor))
+        if name is not None:
+            with _disable_current_modes():
+                return self.labelling.along(name, axis % tensor.dim()).numpy()
         known = self._known.get(id(tensor))
-        if known is None or known[0] is not tensor or len(known[1]) != len(axis_labels):
+        if known is None or len(known[1]) > 1 or known[1][0].stride(axis) == 0:
+            return None
+        labels = known[1][0].numpy()  # which no mode sees
+        if not labels.size:
+            return None
+        own = axis % labels.ndim
+        line = [slice(None) if other == own else 0 for other in range(labels.ndim)]
+        found: Numbers = labels[tuple(line)].copy()
+        return found
+
+    def _remember(self, tensor: Tensor, axis_labels: AxisLabels, moved: bool) -> None:
+        known = self._known.get(id(tensor))
+        new = known is None or known[0] is not tensor or len(known[1]) != len(axis_labels)
+        if known is None or new or moved:
             self._known[id(tensor)] = (tensor, axis_labels)
             return
         for place, (old, new) in enumerate(zip(known[1], axis_labels, strict=True)):
             if old is not new:  # an operator in place: what held a node is made by both now
                 self.couple(old, new)
                 known[1][place] = _written(old, new)
+
+
+@cache
+def _computes(operator: Any) -> bool:
+    return not operator.is_view and operator.overloadpacket.__name__ not in COPIES
 
 
 def as_sequence(output: Any) -> Sequence[Any]:

@@ -1,10 +1,12 @@
 """Telling groups that may be removed, all of them together, from those that may not.
 
 A group must stay if a trial that takes from it alone fails. Where groups fail only together, the
-one whose addition makes a trial fail must stay. Each has the reason of its own trial.
+one whose addition makes a trial fail must stay. Each has the reason of its own trial. Last come
+trials at the widths at which comparisons in the code are answered otherwise.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -13,6 +15,7 @@ import numpy as np
 from stages.dependency.differences import Problem
 from stages.dependency.graph import Group, Indices
 from stages.dependency.trials import Trials
+from stages.dependency.turns import TURNS, Turn, turns
 
 Failed = dict[str, str]  # the reason, by group name
 Choose = Callable[[Group], Indices]  # the units that a trial takes
@@ -38,6 +41,9 @@ def find_prunable(groups: Sequence[Group], trials: Trials) -> tuple[list[Group],
             while found := _failing([g for g in taking if g.name not in failed], choose, trials):
                 failed |= found
                 again = again or number > 0  # what passed before has others around it now
+        while found := _turning([g for g in groups if g.name not in failed], trials):
+            failed |= found
+            again = True
     return [g for g in groups if g.name not in failed], failed
 
 
@@ -56,6 +62,33 @@ def _failing(groups: Sequence[Group], choose: Choose, trials: Trials) -> Failed:
         group, last = _first(groups, wrong, choose, trials)
         own = trials.alone(group, choose(group)) or last
     return {group.name: own.reason} | _failing_like(group, groups, choose, trials)
+
+
+def _turning(groups: Sequence[Group], trials: Trials) -> Failed:
+    """Some of those that must stay for code that takes another way at other widths.
+
+    Comparisons of one place in the code, as in equal blocks, are tried at once and judged as one.
+    """
+    by_place: dict[object, list[Turn]] = defaultdict(list)
+    for turn in turns(trials.asked, groups, trials.traced.nodes, trials.parts):
+        by_place[turn.comparison.place].append(turn)
+    for found in by_place.values():
+        while found:
+            left: dict[str, int] = {}
+            tried = [turn for turn in found if _joined(left, turn)]
+            gone = {g.name: np.arange(left[g.name], g.units) for g in groups if g.name in left}
+            if trials.together(gone):
+                return {turn.stopped_by: TURNS for turn in tried}
+            found = [turn for turn in found if turn not in tried]
+    return {}
+
+
+def _joined(left: dict[str, int], turn: Turn) -> bool:
+    """Add to what is left of groups what is left in a turn, if the two agree."""
+    agree = all(left.get(name, count) == count for name, count in turn.left.items())
+    if agree:
+        left |= turn.left
+    return agree
 
 
 def _near(groups: Sequence[Group], wrong: Problem) -> list[Group]:

@@ -48,6 +48,8 @@ def _met(flow: Flow, operands: list[Tensor], result: Tensor) -> Tensor:
                 flow.freeze(labels, ANOTHER_AXIS)
             elif bool((small == UNIFORM).all()):
                 continue
+            elif bool((small == NONE).all()) and _same_along(tensor, channels & wide, rank):
+                continue
             elif not channels <= wide:
                 flow.freeze(labels, "it is broadcast over other channels")
             elif bool((small == NONE).all()):
@@ -59,6 +61,11 @@ def _met(flow: Flow, operands: list[Tensor], result: Tensor) -> Tensor:
     if bool((met == UNIFORM).all()) and any(_is_fixed(labels) for labels in carriers):
         met = filled((), NONE)
     return met.expand(result.shape)
+
+
+def _same_along(tensor: Tensor, axes: set[int], rank: int) -> bool:
+    """Whether a tensor was expanded along axes, counted in a broadcast result, of which are some."""
+    return bool(axes) and not any(tensor.stride(axis - rank) for axis in axes)
 
 
 def _is_fixed(labels: Tensor) -> bool:
