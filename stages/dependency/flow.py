@@ -6,7 +6,6 @@ parameter has one such tensor for each of its axes, an activation has one.
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,21 +13,15 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
-from stages.dependency.labels import NONE, AxisLabels, core, filled, nodes_in
+from stages.dependency.labels import NONE, AxisLabels, core, filled, line_of, nodes_in
 from stages.dependency.nodes import Labelling, Numbers
+from stages.dependency.operators import MOVES_IN_PLACE, computes
 from stages.dependency.shortcuts import result_of
 from stages.dependency.widths import Comparison
 
 Rule = Callable[["Flow", Any, Sequence[Any], dict[str, Any], Any], list[AxisLabels]]
 View = tuple[tuple[int, ...], set[int]]  # a shape, and the axes along which nodes differ
 
-aten = torch.ops.aten
-MOVED_IN_PLACE = frozenset({
-    aten.squeeze_.default, aten.squeeze_.dim, aten.squeeze_.dims, aten.unsqueeze_.default,
-    aten.transpose_.default, aten.t_.default, aten.swapaxes_.default, aten.swapdims_.default,
-})  # fmt: skip
-# Copies are made, or not, as strides happen to be; no numbers change by them.
-COPIES = frozenset({"clone", "contiguous", "_to_copy", "_unsafe_view", "lift_fresh"})
 MANY = 100_000  # couplings of one operator, from which on those that repeat are dropped at once
 
 
@@ -65,12 +58,12 @@ class Flow(TorchDispatchMode):
         output = result_of(func, args, kwargs)
         self.seen.update(names[id(a)] for a in args if id(a) in names)
         numbers = [a for a in (*args, *kwargs.values()) if isinstance(a, float)]
-        if numbers or _computes(func):
+        if numbers or computes(func):
             self.constants.append((func, *numbers))
         labels = self.rule_for(func)(self, func, args, kwargs, output)
         for tensor, axis_labels in zip(as_sequence(output), labels, strict=False):
             if isinstance(tensor, Tensor):
-                self._remember(tensor, axis_labels, moved=func in MOVED_IN_PLACE)
+                self._remember(tensor, axis_labels, moved=func in MOVES_IN_PLACE)
         return output
 
     def labels_of(self, tensor: Tensor) -> AxisLabels:
@@ -144,29 +137,18 @@ class Flow(TorchDispatchMode):
         known = self._known.get(id(tensor))
         if known is None or len(known[1]) > 1 or known[1][0].stride(axis) == 0:
             return None
-        labels = known[1][0].numpy()  # which no mode sees
-        if not labels.size:
-            return None
-        own = axis % labels.ndim
-        line = [slice(None) if other == own else 0 for other in range(labels.ndim)]
-        found: Numbers = labels[tuple(line)].copy()
-        return found
+        return line_of(known[1][0], axis)
 
     def _remember(self, tensor: Tensor, axis_labels: AxisLabels, moved: bool) -> None:
         known = self._known.get(id(tensor))
-        new = known is None or known[0] is not tensor or len(known[1]) != len(axis_labels)
-        if known is None or new or moved:
+        same = known is not None and known[0] is tensor and len(known[1]) == len(axis_labels)
+        if known is None or not same or moved:
             self._known[id(tensor)] = (tensor, axis_labels)
             return
         for place, (old, new) in enumerate(zip(known[1], axis_labels, strict=True)):
             if old is not new:  # an operator in place: what held a node is made by both now
                 self.couple(old, new)
                 known[1][place] = _written(old, new)
-
-
-@cache
-def _computes(operator: Any) -> bool:
-    return not operator.is_view and operator.overloadpacket.__name__ not in COPIES
 
 
 def as_sequence(output: Any) -> Sequence[Any]:

@@ -1,12 +1,11 @@
 """Telling groups that may be removed, all of them together, from those that may not.
 
 A group must stay if a trial that takes from it alone fails. Where groups fail only together, the
-one whose addition makes a trial fail must stay. Each has the reason of its own trial. Last come
-trials at the widths at which comparisons in the code are answered otherwise.
+one whose addition makes a trial fail must stay. Each has the reason of its own trial. First and
+last come trials at the widths at which comparisons in the code are answered otherwise.
 """
 
 import re
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -15,9 +14,8 @@ import numpy as np
 from stages.dependency.differences import Problem
 from stages.dependency.graph import Group, Indices
 from stages.dependency.trials import Trials
-from stages.dependency.turns import TURNS, Turn, turns
+from stages.dependency.turns import Failed, turning
 
-Failed = dict[str, str]  # the reason, by group name
 Choose = Callable[[Group], Indices]  # the units that a trial takes
 
 # Units that a trial leaves, at least, where there are more. Of a single one no trial could see that
@@ -33,6 +31,8 @@ def find_prunable(groups: Sequence[Group], trials: Trials) -> tuple[list[Group],
     groups that are kept: where one has failed, those before it are run again.
     """
     failed = {g.name: "removing it would leave a layer empty" for g in groups if g.units < 2}
+    while found := turning([g for g in groups if g.name not in failed], trials, proven=False):
+        failed |= found
     again = True
     while again:
         again = False
@@ -41,7 +41,7 @@ def find_prunable(groups: Sequence[Group], trials: Trials) -> tuple[list[Group],
             while found := _failing([g for g in taking if g.name not in failed], choose, trials):
                 failed |= found
                 again = again or number > 0  # what passed before has others around it now
-        while found := _turning([g for g in groups if g.name not in failed], trials):
+        while found := turning([g for g in groups if g.name not in failed], trials, proven=True):
             failed |= found
             again = True
     return [g for g in groups if g.name not in failed], failed
@@ -62,33 +62,6 @@ def _failing(groups: Sequence[Group], choose: Choose, trials: Trials) -> Failed:
         group, last = _first(groups, wrong, choose, trials)
         own = trials.alone(group, choose(group)) or last
     return {group.name: own.reason} | _failing_like(group, groups, choose, trials)
-
-
-def _turning(groups: Sequence[Group], trials: Trials) -> Failed:
-    """Some of those that must stay for code that takes another way at other widths.
-
-    Comparisons of one place in the code, as in equal blocks, are tried at once and judged as one.
-    """
-    by_place: dict[object, list[Turn]] = defaultdict(list)
-    for turn in turns(trials.asked, groups, trials.traced.nodes, trials.parts):
-        by_place[turn.comparison.place].append(turn)
-    for found in by_place.values():
-        while found:
-            left: dict[str, int] = {}
-            tried = [turn for turn in found if _joined(left, turn)]
-            gone = {g.name: np.arange(left[g.name], g.units) for g in groups if g.name in left}
-            if trials.together(gone):
-                return {turn.stopped_by: TURNS for turn in tried}
-            found = [turn for turn in found if turn not in tried]
-    return {}
-
-
-def _joined(left: dict[str, int], turn: Turn) -> bool:
-    """Add to what is left of groups what is left in a turn, if the two agree."""
-    agree = all(left.get(name, count) == count for name, count in turn.left.items())
-    if agree:
-        left |= turn.left
-    return agree
 
 
 def _near(groups: Sequence[Group], wrong: Problem) -> list[Group]:

@@ -1,6 +1,7 @@
 """What operators do not show of the user's code: sizes that it reads, tensors that it spells out,
 which axis of a view it leaves open, and RMS norms."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -37,6 +38,8 @@ class UserCode(TorchFunctionMode):
         kwargs = kwargs or {}
         if func == SHAPE or func is Tensor.size:
             return self._marked(args, func(*args, **kwargs), kwargs)
+        if func is Tensor.numel or func is torch.numel:
+            return math.prod(self._marked(args, args[0].shape, {}))
         if func in SPELLED_OUT and not any(isinstance(a, Tensor) for a in args[-1:]):
             self.flow.constants.append((func, repr((args[-1:], kwargs))))
         if func in VIEWS or func in LIKE or func in UNFLATTEN:
@@ -49,7 +52,7 @@ class UserCode(TorchFunctionMode):
 
     def _marked(self, args: Sequence[Any], given: Any, kwargs: dict[str, Any]) -> Any:
         """Sizes, those of them that count channels as such numbers."""
-        if isinstance(given, int):
+        if not isinstance(given, torch.Size):
             return self._width(args[0], args[1] if len(args) > 1 else kwargs["dim"], given)
         sizes = [self._width(args[0], axis, size) for axis, size in enumerate(given)]
         return torch.Size(sizes) if any(type(size) is Width for size in sizes) else given

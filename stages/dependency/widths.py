@@ -1,4 +1,4 @@
-"""Sizes that code reads: those that count channels say how, and note what they are compared with."""
+"""Sizes that code reads: those that count channels say how, and note what is asked of them."""
 
 import operator
 import sys
@@ -15,6 +15,8 @@ from stages.dependency.nodes import Labelling, Numbers
 
 Count = Callable[[Numbers], Any]  # how many of some nodes are left: a number, or an array of them
 Formula = Callable[[Count], Any]
+
+MOST_TERMS = 100  # of a formula: what code sums up in a long loop is a number like any other
 
 
 @dataclass(frozen=True)
@@ -37,25 +39,28 @@ class Width(int):
 
     of: Formula
     asked: list[Comparison]
+    terms: int  # of the formula
 
     def __bool__(self) -> bool:
         return bool(_compare(operator.ne, self, 0))
 
-    def __deepcopy__(self, memo: Any) -> int:
-        return int(self)
-
-
-def width_of(value: int, of: Formula, asked: list[Comparison]) -> Width:
-    """A number that is `of` what is left; comparisons with it are noted in `asked`."""
-    made = Width(value)
-    made.of, made.asked = of, asked
-    return made
+    def __reduce__(self) -> tuple[type[int], tuple[int]]:
+        return int, (int(self),)  # a copy, or what is pickled, is a plain number
 
 
 def counting(nodes: Numbers, value: int, asked: list[Comparison]) -> Width:
-    """A number that is as many times the number of these nodes as it is now."""
+    """A number that is as many times the number of these nodes as it is now.
+
+    Comparisons with it, and with what is computed from it, are noted in `asked`.
+    """
     whole = max(1, len(nodes))
-    return width_of(value, lambda count: count(nodes) * value // whole, asked)
+    return _made(value, lambda count: count(nodes) * value // whole, asked, 1)
+
+
+def _made(value: int, of: Formula, asked: list[Comparison], terms: int) -> Width:
+    made = Width(value)
+    made.of, made.asked, made.terms = of, asked, terms
+    return made
 
 
 def _formula(number: Any) -> Formula:
@@ -81,9 +86,11 @@ def _computed(function: Callable[[Any, Any], Any], reflected: bool) -> Callable[
         if type(other) not in (int, Width):
             return NotImplemented
         left, right = (other, one) if reflected else (one, other)
+        value, terms = function(int(left), int(right)), one.terms + getattr(other, "terms", 1)
+        if terms > MOST_TERMS:
+            return value
         first, second = _formula(left), _formula(right)
-        value = function(int(left), int(right))
-        return width_of(value, lambda count: function(first(count), second(count)), one.asked)
+        return _made(value, lambda count: function(first(count), second(count)), one.asked, terms)
 
     return result
 
@@ -124,7 +131,7 @@ def sizes_marked(
 ) -> Iterator[None]:
     """Inside, the sizes that layers hold are such numbers."""
     before = []
-    for module in network.modules():
+    for module in (module for module in network.modules() if module._parameters):
         for size, attribute, axis in _sized(module):
             tensor, own = getattr(module, attribute, None), vars(module)
             name = labelling.names.get(id(tensor)) if isinstance(tensor, Tensor) else None

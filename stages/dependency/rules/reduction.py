@@ -35,7 +35,7 @@ def reduction(
 def along_one_axis(
     flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
 ) -> list[AxisLabels]:
-    """What goes into one sum, or is put in order, goes together; positions carry one label anyway."""
+    """What goes into one sum or order goes together; positions carry one label anyway."""
     labels, dim = flow.labels_of(args[0])[0], named_arguments(operator, args, kwargs)["dim"]
     flow.constants.append((operator, *(a for a in args if type(a) is int)))  # such as how many
     one = merged(labels, [dim % labels.dim()]) if labels.dim() else labels

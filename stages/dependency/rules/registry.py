@@ -64,9 +64,7 @@ def _guarded(known: Rule) -> Rule:
     return guarded
 
 
-def named_arguments(
-    operator: Any, args: Sequence[Any], kwargs: dict[str, Any]
-) -> dict[str, Any]:
+def named_arguments(operator: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
     """The arguments of an operator by name; those that are not given have their defaults."""
     schema = operator._schema.arguments
     defaults = {one.name: one.default_value for one in schema if one.has_default_value()}
