@@ -71,9 +71,11 @@ def _move(
         return compact(first.reshape(output.shape))
     if name == "im2col":
         return (operator((first + 3).double(), *rest).round().long() - 3).clamp(min=NONE)
+    # What is moved in place has new labels: other tensors may have these, too.
+    moving = getattr(torch.ops.aten, name)
     if name in ("flip", "roll"):  # moving along an axis that is expanded changes nothing
-        return operator.overloadpacket(core(first), *rest).expand(first.shape)
-    return operator.overloadpacket(first, *rest, **kwargs)
+        return moving(core(first), *rest).expand(first.shape)
+    return moving(first, *rest, **kwargs)
 
 
 def narrowed(labels: Tensor, axes: Sequence[int]) -> Tensor:
