@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
-from stages.dependency.labels import NONE, AxisLabels, core, filled, nodes_in
+from stages.dependency.labels import NONE, AxisLabels, core, filled, line_of, nodes_in
 from stages.dependency.nodes import Labelling, Numbers
+from stages.dependency.operators import MOVES_IN_PLACE, computes
 from stages.dependency.shortcuts import result_of
+from stages.dependency.widths import Comparison
 
 Rule = Callable[["Flow", Any, Sequence[Any], dict[str, Any], Any], list[AxisLabels]]
 View = tuple[tuple[int, ...], set[int]]  # a shape, and the axes along which nodes differ
@@ -42,6 +44,8 @@ class Flow(TorchDispatchMode):
         self.constants: list[tuple[Any, ...]] = []  # operators, and numbers that they are given
         self.view_shapes: list[View] = []  # of activations
         self.slices: list[Numbers] = []  # nodes of each part that is cut out by its place
+        self.asked: list[Comparison] = []  # of numbers that count channels
+        self.open_axes: set[int] = set()  # of the view that is made now, by the user's code
         self.output_shapes: list[tuple[int, ...]] = []
         self.seen: set[str] = set()  # the network's own tensors that were used
         # By the tensor's id, and with the tensor, so that no other takes its id meanwhile.
@@ -54,12 +58,12 @@ class Flow(TorchDispatchMode):
         output = result_of(func, args, kwargs)
         self.seen.update(names[id(a)] for a in args if id(a) in names)
         numbers = [a for a in (*args, *kwargs.values()) if isinstance(a, float)]
-        if numbers:
+        if numbers or computes(func):
             self.constants.append((func, *numbers))
         labels = self.rule_for(func)(self, func, args, kwargs, output)
         for tensor, axis_labels in zip(as_sequence(output), labels, strict=False):
             if isinstance(tensor, Tensor):
-                self._remember(tensor, axis_labels)
+                self._remember(tensor, axis_labels, moved=func in MOVES_IN_PLACE)
         return output
 
     def labels_of(self, tensor: Tensor) -> AxisLabels:
@@ -124,9 +128,21 @@ class Flow(TorchDispatchMode):
         """Let go of all tensors that were seen."""
         self._known.clear()
 
-    def _remember(self, tensor: Tensor, axis_labels: AxisLabels) -> None:
+    def nodes_along(self, tensor: Tensor, axis: int) -> Numbers | None:
+        """The nodes along an axis, if it may be one of channels; for use while code runs, too."""
+        name = self.labelling.names.get(id(tensor))
+        if name is not None:
+            with _disable_current_modes():
+                return self.labelling.along(name, axis % tensor.dim()).numpy()
         known = self._known.get(id(tensor))
-        if known is None or known[0] is not tensor or len(known[1]) != len(axis_labels):
+        if known is None or len(known[1]) > 1 or known[1][0].stride(axis) == 0:
+            return None
+        return line_of(known[1][0], axis)
+
+    def _remember(self, tensor: Tensor, axis_labels: AxisLabels, moved: bool) -> None:
+        known = self._known.get(id(tensor))
+        same = known is not None and known[0] is tensor and len(known[1]) == len(axis_labels)
+        if known is None or not same or moved:
             self._known[id(tensor)] = (tensor, axis_labels)
             return
         for place, (old, new) in enumerate(zip(known[1], axis_labels, strict=True)):

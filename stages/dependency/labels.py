@@ -68,3 +68,16 @@ def compact(labels: Tensor) -> Tensor:
             first = small.narrow(axis, 0, 1)
             small = first if bool((small == first).all()) else small
     return small.expand(labels.shape)
+
+
+def line_of(labels: Tensor, axis: int) -> NDArray[np.int64] | None:
+    """The labels along an axis, at the first place of all others; None if there is none.
+
+    It runs no operator, so it may be called where a mode would see one.
+    """
+    if not labels.numel():
+        return None
+    own = axis % labels.dim()
+    places = [slice(None) if other == own else 0 for other in range(labels.dim())]
+    line: NDArray[np.int64] = labels.numpy()[tuple(places)].copy()
+    return line

@@ -1,7 +1,8 @@
 """Telling groups that may be removed, all of them together, from those that may not.
 
 A group must stay if a trial that takes from it alone fails. Where groups fail only together, the
-one whose addition makes a trial fail must stay. Each has the reason of its own trial.
+one whose addition makes a trial fail must stay. Each has the reason of its own trial. First and
+last come trials at the widths at which comparisons in the code are answered otherwise.
 """
 
 import re
@@ -13,9 +14,9 @@ import numpy as np
 from stages.dependency.differences import Problem
 from stages.dependency.graph import Group
 from stages.dependency.trials import Trials
+from stages.dependency.turns import Failed, turning
 from stages.networks.indices import Indices
 
-Failed = dict[str, str]  # the reason, by group name
 Choose = Callable[[Group], Indices]  # the units that a trial takes
 
 # Units that a trial leaves, at least, where there are more. Of a single one no trial could see that
@@ -31,6 +32,8 @@ def find_prunable(groups: Sequence[Group], trials: Trials) -> tuple[list[Group],
     groups that are kept: where one has failed, those before it are run again.
     """
     failed = {g.name: "removing it would leave a layer empty" for g in groups if g.units < 2}
+    while found := turning([g for g in groups if g.name not in failed], trials, proven=False):
+        failed |= found
     again = True
     while again:
         again = False
@@ -39,6 +42,9 @@ def find_prunable(groups: Sequence[Group], trials: Trials) -> tuple[list[Group],
             while found := _failing([g for g in taking if g.name not in failed], choose, trials):
                 failed |= found
                 again = again or number > 0  # what passed before has others around it now
+        while found := turning([g for g in groups if g.name not in failed], trials, proven=True):
+            failed |= found
+            again = True
     return [g for g in groups if g.name not in failed], failed
 
 

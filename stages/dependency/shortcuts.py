@@ -68,6 +68,8 @@ def _convolution(x: Tensor, weight: Tensor, bias: Tensor | None, *rest: Any) -> 
     if transposed or x.dim() != weight.dim():
         wide: Tensor = aten.convolution.default(x, weight, bias, *rest)
         return wide
+    if not weight.shape[0]:
+        raise RuntimeError("a convolution of no channels runs on no other device")
     if x.shape[1] != weight.shape[1] * groups or weight.shape[0] % groups:
         raise RuntimeError(
             f"{x.shape[1]} channels meet a convolution of {weight.shape[1] * groups} in {groups} "

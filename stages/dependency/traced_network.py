@@ -15,7 +15,9 @@ from stages.dependency.flow import Flow
 from stages.dependency.labels import filled
 from stages.dependency.nodes import Labelling, Nodes
 from stages.dependency.rules import rule_for
-from stages.dependency.tracing import Calls, same_draws, tensors_of, unfused
+from stages.dependency.tracing import same_draws, tensors_of, unfused
+from stages.dependency.user_code import UserCode
+from stages.dependency.widths import sizes_marked
 
 MODES = {"eval": False, "train": True}
 
@@ -81,7 +83,8 @@ def run_in(flow: Flow, module: nn.Module, *args: Any, **kwargs: Any) -> list[Ten
     Fused kernels are kept from hiding their operators.
     """
     _couple_recurrent(module, flow)
-    with torch.no_grad(), unfused(), same_draws(), Calls(flow.constants), flow:
+    marked = sizes_marked(module, flow.labelling, flow.asked)
+    with torch.no_grad(), unfused(), same_draws(), marked, UserCode(flow), flow:
         outputs = tensors_of(module(*args, **kwargs))
     flow.output_shapes = [tuple(tensor.shape) for tensor in outputs]
     return outputs

@@ -1,20 +1,15 @@
 """Running a network so that all that it does can be seen, and done again just so."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
-
-SPELLED_OUT = torch.tensor, torch.as_tensor, Tensor.new_tensor
-RMS_NORM = ("input", "normalized_shape", "weight", "eps")  # its parameters
 
 
 def tensors_of(output: Any) -> list[Tensor]:
@@ -29,28 +24,6 @@ def tensors_of(output: Any) -> list[Tensor]:
                 seen.add(id(leaf))
                 waiting.append(vars(leaf))
     return found
-
-
-class Calls(TorchFunctionMode):
-    """Sees what operators do not show: tensors that the code spells out, and RMS norms.
-
-    Most devices take an RMS norm apart; it is shown as the layer norm that couples the same.
-    """
-
-    def __init__(self, constants: list[tuple[Any, ...]]):
-        super().__init__()
-        self.constants = constants
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        if func in SPELLED_OUT and not any(isinstance(a, Tensor) for a in args[-1:]):
-            self.constants.append((func, repr((args[-1:], kwargs))))
-        if func is not functional.rms_norm:
-            return func(*args, **kwargs)
-        named = dict(zip(RMS_NORM, args, strict=False)) | kwargs
-        return functional.layer_norm(named["input"], named["normalized_shape"], named.get("weight"))
 
 
 @contextmanager

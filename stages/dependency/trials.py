@@ -38,6 +38,7 @@ class Trials:
 
     def __init__(self, traced: TracedNetwork, graph: Graph, parts: Components):
         self.traced, self.graph, self.parts = traced, graph, parts
+        self.asked = [one for flow in traced.whole.values() for one in flow.asked]
         self._whole = [WholeModule(module) for module in traced.network.modules()]
         self._in_modules = ModuleTrials(traced, parts)
         self._modules: dict[str, str | None] = {}  # by group

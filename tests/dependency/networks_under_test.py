@@ -158,7 +158,7 @@ def lively(network: nn.Module) -> nn.Module:
     with torch.no_grad():
         for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
             if tensor.dim() > 1:
-                tensor.normal_(0, (2 / tensor[0].numel()) ** 0.5)
+                tensor.normal_(0, (2 / max(1, tensor[:1].numel())) ** 0.5)
             elif tensor.dim() == 1:
                 tensor.uniform_(*((0, 1) if name.endswith("bias") else (0.5, 1.5)))
     return network.eval()

@@ -15,10 +15,12 @@ from stages.dependency.frozen import NEVER_RUN
 from stages.dependency.graph import POSITIONS, Graph
 from stages.dependency.rules.contraction import COMPUTED, NO_LAYER
 from stages.dependency.rules.registry import ANOTHER_AXIS
+from stages.dependency.turns import TURNS
 from stages.networks.drln import DRLN
 from tests.dependency import own_networks as own
 from tests.dependency import own_places as places
 from tests.dependency import own_sequences as sequences
+from tests.dependency import own_sizes as sizes
 from tests.dependency import own_upsamplers as upsamplers
 from tests.dependency.cases import BREAKS, CHANGES
 from tests.dependency.networks_under_test import between, conv, lively
@@ -135,7 +137,7 @@ OWN = {
                                lambda x: x.as_strided(x.shape, x.transpose(2, 3).stride())),
     "number of the largest": kept("it is picked by its number",
                                   lambda x: x * (1.0 + x.argmax(1, keepdim=True))),
-    "shuffled by hand": kept(EMPTY, own.shuffled_by_hand, width=16, out=4),
+    "shuffled by hand": tried(own.shuffled_by_hand, 4, width=16, out=4),
     "shuffled with open channels": tried(own.shuffled_with_open_channels, 4, width=16, out=4),
     "stacked, then apart": Own(lambda: between(own.Pair()), {"head": 8, "m0.a": 6, "m0.left": 8}),
     # Normalisation.
@@ -173,6 +175,24 @@ OWN = {
     "shared keys": vit(lambda: sequences.ByHand(None, open_heads=True, queries=24), {}, patches=8,
                        blocks__q=3),
 }  # fmt: skip
+OWN |= {
+    # Sizes.
+    "unflatten, open": Own(lambda: sizes.unflattened(-1, 4, 4), {"head": 8}, shape=(2, 5)),
+    "unflatten, given": Own(lambda: sizes.unflattened(8, 4, 4), {}, {"head.weight": EMPTY},
+                            shape=(2, 5)),
+    "size of a layer": Own(sizes.FromCode, {"head": 8, "conv": 6}, shape=(2, 5)),
+    "reshaped with open channels": tried(
+        lambda x: x.reshape(len(x), -1, 4, 8, 8).mean(2), 4, width=16, out=4),
+    "viewed as": tried(lambda x: x.flatten(1).view_as(x), 8),
+    "no channels": Own(sizes.NoChannels, {"head": 8}),
+    "numbers by place": kept("it is picked by its number", sizes.numbers_by_place),
+    "asked, wide stays": Own(sizes.TURNING["added where equal"], {"next": 6},
+                             {"head.weight": TURNS}),
+    "asked for one width": Own(sizes.TURNING["one width"], {}, {"head.weight": TURNS}),
+}  # fmt: skip
+OWN |= {f"in order: {name}": tried(step, 8) for name, step in sizes.IN_ORDER.items()}
+OWN |= {f"asked in vain: {name}": tried(step, 8) for name, step in sizes.STEADY.items()}
+OWN |= {f"over channels: {name}": kept("", step) for name, step in sizes.OVER_CHANNELS.items()}
 OWN |= {f"by place: {name}": kept(CHANGES, step) for name, step in places.BY_PLACE.items()}
 OWN |= {f"counting: {name}": kept(CHANGES, step) for name, step in places.COUNTING.items()}
 

@@ -12,6 +12,7 @@ from stages.dependency.build import build_graph
 from stages.dependency.frozen import frozen_lines
 from stages.dependency.graph import POSITIONS, Frozen, Graph
 from stages.dependency.graph_file import graph_from_json, graph_to_json
+from stages.dependency.rules.registry import RULES, rule_for
 from tests.conftest import Refused
 from tests.dependency.cases import CASES, PRUNABLE, network_of, prepared, some_units
 from tests.dependency.networks_under_test import between, conv, lively
@@ -103,6 +104,22 @@ def test_building_a_graph_leaves_the_network_as_it_was() -> None:
     assert [m.training for m in network.modules()] == [m.training for m in before.modules()]
     wanted = before.state_dict()
     assert all(torch.equal(t, wanted[n]) for n, t in network.state_dict().items())
+
+
+def test_a_form_of_an_operator_that_its_rule_does_not_know_is_no_fault_of_the_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def raising(*_: object) -> list[object]:
+        raise IndexError("tuple index out of range")
+
+    monkeypatch.setitem(RULES, "tanh", raising)
+    rule_for.cache_clear()
+    try:
+        graph = build_graph(lively(between(torch.tanh)), SHAPE)
+    finally:
+        rule_for.cache_clear()
+    reasons = {f.reason for f in graph.frozen if f.tensor == "head.bias"}
+    assert reasons == {"operator tanh has no rule for how it is called"}
 
 
 def swapped(x: Tensor) -> Tensor:

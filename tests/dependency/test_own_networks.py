@@ -185,6 +185,7 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], tuple[str, ..
     "lock": (lambda: holding(threading.Lock()), PICTURE, (COPIED, "lock")),
     "old weight norm": (old_weight_norm, PICTURE, (COPIED, "weight_norm")),
     "script": (scripted, PICTURE, ("m0", "TorchScript")),
+    "no channels": (lambda: between(nn.Conv2d(8, 0, 3)), PICTURE, (RUNS, "at least 1")),
     "lazy": (lambda: nn.LazyConv2d(8, 3), PICTURE, ("weight", "no shape yet")),
 }  # fmt: skip
 

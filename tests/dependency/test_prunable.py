@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stages.dependency import flow
 from stages.dependency.build import build_graph
 from stages.dependency.differences import BREAKS, MOVES
 from stages.dependency.graph import Graph
@@ -77,20 +76,6 @@ def test_each_has_the_reason_of_its_own_trial() -> None:
     graph = build_graph(tower(5, (0, 4), viewed, flat=False), SHAPE)
     first, last = (reasons_of(graph, f"blocks.{n}.a.weight") for n in (0, 4))
     assert first.isdisjoint(last)
-
-
-@pytest.fixture
-def operators(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """All operators that are run to find a graph: a measure of time that is always the same."""
-    run: list[Any] = []
-    result_of = flow.result_of
-
-    def counting(operator: Any, *args: Any) -> Any:
-        run.append(operator)
-        return result_of(operator, *args)
-
-    monkeypatch.setattr(flow, "result_of", counting)
-    return run
 
 
 @pytest.mark.parametrize("step", [viewed, counted])

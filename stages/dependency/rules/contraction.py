@@ -154,6 +154,9 @@ def _along(flow: Flow, weight: Tensor, axis: int, own: int) -> Tensor | None:
         return flow.labelling.along(name, axis)
     if len(axis_labels) != rank:
         return None
+    if not weight.numel():  # a layer of no channels: what its labels were expanded from
+        length, one = weight.shape[axis], axis_labels[own]
+        return one.as_strided((length,), (one.stride(axis),), one.storage_offset())
     varies_along = {axis} if weight.shape[axis] > 1 else set()
     fitting = [
         labels

@@ -46,7 +46,7 @@ def _met(flow: Flow, operands: list[Tensor], result: Tensor) -> Tensor:
             small = core(labels)
             if len(axis_labels) > 1 and varying(labels, rank) != channels:
                 flow.freeze(labels, ANOTHER_AXIS)
-            elif bool((small == UNIFORM).all()):
+            elif _is_same_for_all(tensor, small, channels & wide, rank):
                 continue
             elif not channels <= wide:
                 flow.freeze(labels, "it is broadcast over other channels")
@@ -59,6 +59,12 @@ def _met(flow: Flow, operands: list[Tensor], result: Tensor) -> Tensor:
     if bool((met == UNIFORM).all()) and any(_is_fixed(labels) for labels in carriers):
         met = filled((), NONE)
     return met.expand(result.shape)
+
+
+def _is_same_for_all(tensor: Tensor, labels: Tensor, axes: set[int], rank: int) -> bool:
+    """Whether channels, which lie along some axes of a broadcast result, meet equal numbers."""
+    expanded = bool(axes) and not any(tensor.stride(axis - rank) for axis in axes)
+    return bool((labels == UNIFORM).all()) or (expanded and bool((labels == NONE).all()))
 
 
 def _is_fixed(labels: Tensor) -> bool:

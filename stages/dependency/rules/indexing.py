@@ -9,7 +9,7 @@ from torch import Tensor
 from stages.dependency.flow import Flow
 from stages.dependency.labels import NONE, AxisLabels, compact, core, filled, varying
 from stages.dependency.rules.layout import narrowed
-from stages.dependency.rules.registry import rule, tensors_in, without_rule
+from stages.dependency.rules.registry import rule, tensors_in, unlabelled, without_rule
 
 PADS = ("constant_pad_nd", "reflection_pad1d", "reflection_pad2d", "reflection_pad3d",
         "replication_pad1d", "replication_pad2d", "replication_pad3d")  # fmt: skip
@@ -48,7 +48,28 @@ def padding(
     return [[padded.round().long() - 1]]
 
 
-@rule("index", "index_select", "gather", "embedding")
+@rule("gather")
+def gathered(
+    flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
+) -> list[AxisLabels]:
+    """Picking positions, others for each channel: the numbers go with the channels they are of."""
+    axis_labels, numbers = flow.labels_of(args[0]), flow.labels_of(args[2])
+    labels, rank = axis_labels[0], max(1, args[0].dim())
+    axis, channels = args[1] % rank, varying(labels, rank)
+    others = [a for a in range(args[0].dim()) if a != axis]
+    whole = all(output.shape[a] == args[0].shape[a] for a in others)
+    fixed = bool((core(numbers[0]) == NONE).all())
+    by_channel = fixed and any(args[2].stride(a) for a in channels)
+    if axis in channels or not whole or by_channel or len(axis_labels) + len(numbers) > 2:
+        for one in (*axis_labels, *numbers):
+            flow.freeze(one, "it is picked by its number")
+        return unlabelled(flow, operator, args, kwargs, output)
+    one = narrowed(core(labels), [axis]).expand(output.shape)
+    flow.couple(one, numbers[0])
+    return [[one]]
+
+
+@rule("index", "index_select", "embedding")
 def picked(
     flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
 ) -> list[AxisLabels]:
@@ -83,7 +104,7 @@ def _picked_positions(
         axes = [axis for axis, index in enumerate(args[1]) if index is not None]
     else:
         axes = [args[1] % labels.dim()]
-    if set(axes) & varying(labels, labels.dim()) or name == "gather":
+    if set(axes) & varying(labels, labels.dim()):
         return None
     if name == "index_select" or (len(axes) == 1 and args[1][axes[0]].dim() == 1):
         return narrowed(core(labels), axes).expand(output.shape)

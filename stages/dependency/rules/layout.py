@@ -41,7 +41,7 @@ def movement(
     if name == "pixel_shuffle" and most == 1:
         moved = [[_keep_together(flow, moved[0][0])]]
     if name in VIEWS and most == 1:
-        moved = [[_viewed(flow, flow.labels_of(args[0])[0], moved[0][0], list(args[1]))]]
+        moved = [[_viewed(flow, flow.labels_of(args[0])[0], moved[0][0])]]
     return moved
 
 
@@ -71,9 +71,11 @@ def _move(
         return compact(first.reshape(output.shape))
     if name == "im2col":
         return (operator((first + 3).double(), *rest).round().long() - 3).clamp(min=NONE)
+    # What is moved in place has new labels: other tensors may have these, too.
+    moving = getattr(torch.ops.aten, name)
     if name in ("flip", "roll"):  # moving along an axis that is expanded changes nothing
-        return operator.overloadpacket(core(first), *rest).expand(first.shape)
-    return operator.overloadpacket(first, *rest, **kwargs)
+        return moving(core(first), *rest).expand(first.shape)
+    return moving(first, *rest, **kwargs)
 
 
 def narrowed(labels: Tensor, axes: Sequence[int]) -> Tensor:
@@ -107,16 +109,17 @@ def _keep_together(flow: Flow, after: Tensor) -> Tensor:
     return one.expand(after.shape)
 
 
-def _viewed(flow: Flow, before: Tensor, after: Tensor, sizes: list[int]) -> Tensor:
+def _viewed(flow: Flow, before: Tensor, after: Tensor) -> Tensor:
     """A view that splits a channel axis: what goes from one part goes from all.
 
-    The last of the parts' axes gets shorter, unless the code leaves the length of another open.
+    The one of the parts' axes gets shorter whose length the code counts, or else leaves open; or
+    the last, where it says nothing.
     """
     axes = sorted(varying(after, after.dim()))
     split = len(axes) - max(1, len(varying(before, before.dim()))) if len(axes) > 1 else 0
     if split > 0:
-        openly = (axis for axis in axes if axis < len(sizes) and sizes[axis] == -1)
-        open_axis = next(openly, axes[-1])
+        openly = [axis for axis in axes if axis in flow.open_axes]
+        open_axis = openly[0] if len(openly) == 1 else axes[-1]
         for axis in [axis for axis in axes if axis != open_axis][:split]:
             first = after.narrow(axis, 0, 1)
             flow.couple(after, first)

@@ -5,20 +5,19 @@ from typing import Any
 
 from stages.dependency.flow import Flow, as_sequence
 from stages.dependency.labels import AxisLabels, merged, varying
-from stages.dependency.rules.registry import rule, unlabelled, without_rule
+from stages.dependency.rules.registry import named_arguments, rule, unlabelled, without_rule
 
 
 @rule("mean", "sum", "amax", "amin", "var", "std", "linalg_vector_norm", "max", "min", "var_mean",
-      "logsumexp", "any", "all", "prod", "norm")  # fmt: skip
+      "logsumexp", "any", "all", "prod", "norm", "median", "nanmedian", "mode", "kthvalue",
+      "aminmax")  # fmt: skip
 def reduction(
     flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
 ) -> list[AxisLabels]:
     """Labels merge over the axes that are combined."""
     flow.constants.append((operator,))
     outputs = as_sequence(output)
-    names = [argument.name for argument in operator._schema.arguments]
-    named = dict(zip(names, args, strict=False)) | kwargs
-    dims, rank = named.get("dim"), args[0].dim()
+    dims, rank = named_arguments(operator, args, kwargs).get("dim"), args[0].dim()
     axes = [dims] if isinstance(dims, int) else list(dims or range(rank))
     axis_labels = []
     for labels in flow.labels_of(args[0]):
@@ -31,14 +30,19 @@ def reduction(
     return [axis_labels] * len(outputs)
 
 
-@rule("_softmax", "_log_softmax", "_safe_softmax", "cumsum", "sort")
+@rule("_softmax", "_log_softmax", "_safe_softmax", "cumsum", "cummax", "cummin", "logcumsumexp",
+      "sort", "topk")  # fmt: skip
 def along_one_axis(
     flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
 ) -> list[AxisLabels]:
-    """What goes into one sum goes together; positions carry one label anyway."""
-    labels = flow.labels_of(args[0])[0]
-    flow.couple(labels, merged(labels, [args[1] % labels.dim()]))
-    return [[labels] for _ in as_sequence(output)]
+    """What goes into one sum or order goes together; positions carry one label anyway."""
+    labels, dim = flow.labels_of(args[0])[0], named_arguments(operator, args, kwargs)["dim"]
+    flow.constants.append((operator, *(a for a in args if type(a) is int)))  # such as how many
+    one = merged(labels, [dim % labels.dim()]) if labels.dim() else labels
+    flow.couple(labels, one)
+    outputs = as_sequence(output)
+    same = labels.shape == outputs[0].shape
+    return [[labels if same else one.expand(outputs[0].shape)] for _ in outputs]
 
 
 @rule("argmax", "argmin")

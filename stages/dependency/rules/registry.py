@@ -37,12 +37,39 @@ def rule_for(operator: Any) -> Rule:
     plain = name.removesuffix("_") if operator.namespace == "aten" else name
     for known in (name, plain):
         if known in RULES:
-            return RULES[known]
+            return _guarded(RULES[known])
     packet = getattr(torch.ops.aten, plain, operator.overloadpacket)
     forms = [operator, *(getattr(packet, overload) for overload in packet.overloads())]
     if any(torch.Tag.pointwise in form.tags for form in forms):
-        return RULES["pointwise"]
+        return _guarded(RULES["pointwise"])
     return without_rule
+
+
+def _guarded(known: Rule) -> Rule:
+    """A rule that freezes what an operator touches in a form that the rule was not made for.
+
+    Were it to raise, the user's network would be told not to run.
+    """
+
+    def guarded(
+        flow: Flow, operator: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any
+    ) -> list[AxisLabels]:
+        try:
+            return known(flow, operator, args, kwargs, output)
+        except Exception:  # whatever a form that is not known may lead to
+            name = operator.overloadpacket.__name__
+            reason = f"operator {name} has no rule for how it is called"
+            return without_rule(flow, operator, args, kwargs, output, reason)
+
+    return guarded
+
+
+def named_arguments(operator: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of an operator by name; those that are not given have their defaults."""
+    schema = operator._schema.arguments
+    defaults = {one.name: one.default_value for one in schema if one.has_default_value()}
+    names = [one.name for one in schema]
+    return defaults | dict(zip(names, args, strict=False)) | kwargs
 
 
 def without_rule(
