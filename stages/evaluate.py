@@ -7,9 +7,10 @@ from torch import nn
 from stages import artifacts
 from stages.device import device_for
 from stages.errors import run_stage
-from stages.measuring.cost import count_macs, median_latency_ms, saved_bytes
+from stages.measuring.cost import median_latency_ms, saved_bytes
 from stages.measuring.criterion import judge
 from stages.measuring.digest import model_digest
+from stages.measuring.macs import macs_of
 from stages.measuring.parameters import count_parameters
 from stages.networks.saved import load_network
 from stages.pruning_step import Step, starts_failed, step_from_arguments
@@ -45,6 +46,8 @@ def main() -> None:
     }
     artifacts.write_json(artifacts.step_metrics(step.name), record)
     artifacts.write_json(artifacts.verdict_path(step.name), {"keeps_criterion": keeps})
+    if record["macs_note"]:
+        print(f"{step.name}: {record['macs_note']}")
     print(f"{step.name} {'keeps' if keeps else 'fails'} the criterion: {reason}")
 
 
@@ -54,12 +57,14 @@ def _costs(task: Task, step: Step, network: nn.Module, dense: nn.Module) -> dict
     latency = median_latency_ms(
         {"dense": dense, "pruned": network}, shapes.latency, shapes.latency_runs
     )
+    macs = macs_of(network, shapes.macs)
     parameters, initial = count_parameters(network), count_parameters(dense)
     return {
         "parameters": parameters,
         "initial_parameters": initial,
         "share_left": parameters / initial,
-        "macs": count_macs(network, shapes.macs),
+        "macs": macs.count,
+        "macs_note": macs.note,
         "latency_ms": latency["pruned"],
         "dense_latency_ms": latency["dense"],
         "bytes": saved_bytes(folder),
