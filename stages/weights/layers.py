@@ -93,14 +93,22 @@ def explain(layers: Sequence[Layer]) -> str:
     """Whether earlier or later, larger or smaller, convolution or linear layers became sparser."""
     sparsities = [layer.sparsity for layer in layers]
     if len(layers) < 3 or len(set(sparsities)) == 1:
-        return f"{len(layers)} layers, alike or too few: no trend can be told."
+        text = f"{len(layers)} layers, alike or too few: no trend can be told."
+        return f"{text} {_emptied(layers)}".strip()
     return " ".join(
         [
             _trend([layer.depth for layer in layers], sparsities, "Later", "Earlier"),
             _trend([layer.weights for layer in layers], sparsities, "Larger", "Smaller"),
             _types(layers),
+            _emptied(layers),
         ]
     ).strip()
+
+
+def _emptied(layers: Sequence[Layer]) -> str:
+    """Layer collapse, where it happened."""
+    names = [layer.layer for layer in layers if layer.zeros == layer.weights]
+    return f"No weight is left in {', '.join(names)}." if names else ""
 
 
 def _trend(along: Sequence[float], sparsities: Sequence[float], up: str, down: str) -> str:
