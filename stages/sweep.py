@@ -64,7 +64,7 @@ def collapse_text(emptied: Mapping[str, float], most: float) -> str:
         return ""
     first = ", ".join(f"{name} from {end:.4f} on" for end, name in lost[:SHOWN])
     more = f", and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
-    return f"{len(lost)} of {len(emptied)} layers have no weight left by {most:.3f}: {first}{more}"
+    return f"no weight is left by {most:.3f} in {len(lost)} of {len(emptied)} layers: {first}{more}"
 
 
 def make_order(score: str, network: nn.Module, task: Task, settings: Settings) -> Order:

@@ -166,7 +166,7 @@ def test_layer_collapse_is_told() -> None:
     end = emptied_at(order)["0.weight"]
     assert end < 0.5
     told = collapse_text(emptied_at(order), end)
-    assert told.startswith("1 of 3 layers")
+    assert "in 1 of 3 layers" in told
     assert f"0.weight from {end:.4f} on" in told
     assert collapse_text(emptied_at(order), end - 1e-4) == ""
     rows = table_of(order, [(0.0, 0.9), (end, 0.5), (1.0, 0.1)])
