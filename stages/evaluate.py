@@ -7,10 +7,11 @@ from torch import nn
 from stages import artifacts
 from stages.device import device_for
 from stages.measuring.against_baseline import doubt_on_validation
-from stages.measuring.cost import count_macs, saved_bytes
+from stages.measuring.cost import saved_bytes
 from stages.measuring.criterion import judge
 from stages.measuring.digest import model_digest
 from stages.measuring.latency import measure_latency
+from stages.measuring.macs import macs_of
 from stages.measuring.parameters import count_parameters
 from stages.networks.saved import load_network
 from stages.pruning_step import Step, starts_failed, step_from_arguments
@@ -53,6 +54,8 @@ def main() -> None:
     artifacts.write_json(artifacts.verdict_path(step.name), {"keeps_criterion": keeps})
     if warning:
         print(f"warning: {warning}")
+    if record["macs_note"]:
+        print(f"{step.name}: {record['macs_note']}")
     print(f"{step.name} {'keeps' if keeps else 'fails'} the criterion: {reason}")
 
 
@@ -61,12 +64,14 @@ def _costs(task: Task, step: Step, network: nn.Module, dense: nn.Module) -> dict
     shapes, folder = task.cost_shapes, artifacts.model_path(step.name)
     networks = {"dense": dense, "pruned": network}
     latency = measure_latency(networks, shapes.latency, shapes.latency_runs)
+    macs = macs_of(network, shapes.macs)
     parameters, initial = count_parameters(network), count_parameters(dense)
     return {
         "parameters": parameters,
         "initial_parameters": initial,
         "share_left": parameters / initial,
-        "macs": count_macs(network, shapes.macs),
+        "macs": macs.count,
+        "macs_note": macs.note,
         **latency["pruned"].columns(),
         **latency["dense"].columns("dense_"),
         "latency_runs": latency["pruned"].runs,

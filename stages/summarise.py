@@ -12,8 +12,9 @@ from torch import nn
 from stages import artifacts
 from stages.device import device_for
 from stages.measuring.against_baseline import doubt_on_test
-from stages.measuring.cost import count_macs, saved_bytes, zipped_bytes
+from stages.measuring.cost import saved_bytes, zipped_bytes
 from stages.measuring.latency import measure_latency
+from stages.measuring.macs import macs_of
 from stages.measuring.parameters import count_parameters
 from stages.measuring.rate_distortion import mean_rate
 from stages.networks.saved import load_network
@@ -134,7 +135,7 @@ def _costs(
             continue
         costs[name] |= {
             "parameters": count_parameters(network),
-            "macs": count_macs(network, shapes.macs),
+            "macs": macs_of(network, shapes.macs).count,
             "bytes": saved_bytes(folders[name]),
             "zip_bytes": zipped_bytes(folders[name] / artifacts.WEIGHTS),
         }

@@ -1,6 +1,7 @@
 """Prune single weights of the dense network at once, over many sparsities, by one score."""
 
 import sys
+from collections.abc import Mapping
 
 import torch
 from safetensors.torch import save_file
@@ -16,13 +17,14 @@ from stages.settings import SCORES, Settings, load_settings
 from stages.tasks.task import Task, task_of
 from stages.training.gradients import loss_gradients
 from stages.weight_quality import masked_quality
-from stages.weights.order import Order, order_of, size
+from stages.weights.order import Order, emptied_at, order_of, size
 from stages.weights.prunable import prunable
 from stages.weights.refine import SparsityCurve, refined_curve
 from stages.weights.scores import gradient_times_weight, magnitude, random_score
 from stages.weights.synflow import densities, synflow_order
 
-COLUMNS = ("sparsity", "weights_left", "quality")
+COLUMNS = ("sparsity", "weights_left", "empty_layers", "quality")
+SHOWN = 3  # layers that a line names
 
 
 def main() -> None:
@@ -43,11 +45,27 @@ def main() -> None:
     with artifacts.fresh_folder(artifacts.order_path(score)) as folder:
         small = {name: places.to(torch.int32) for name, places in order.items()}
         save_file(small, folder / artifacts.ORDER)
-    total = size(order)
-    rows = [(s, total - round(s * total), quality) for s, quality in curve]
-    table = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
-    artifacts.write_csv(artifacts.sweep_table(score), table, COLUMNS)
-    print(f"{score}: {len(curve)} sparsities up to {curve[-1][0]:.3f} of {total} weights")
+    artifacts.write_csv(artifacts.sweep_table(score), table_of(order, curve), COLUMNS)
+    print(f"{score}: {len(curve)} sparsities up to {curve[-1][0]:.3f} of {size(order)} weights")
+    if collapse := collapse_text(emptied_at(order), curve[-1][0]):
+        print(f"{score}: {collapse}")
+
+
+def table_of(order: Order, curve: SparsityCurve) -> list[dict[str, float]]:
+    """A row a sparsity: weights that are left, layers that have none, and quality."""
+    total, emptied = size(order), emptied_at(order).values()
+    rows = [(s, total - round(s * total), sum(end <= s for end in emptied), q) for s, q in curve]
+    return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+
+
+def collapse_text(emptied: Mapping[str, float], most: float) -> str:
+    """Which layers lose all their weights up to a sparsity, and where; empty if none does."""
+    lost = sorted((end, name) for name, end in emptied.items() if end <= most)
+    if not lost:
+        return ""
+    first = ", ".join(f"{name} from {end:.4f} on" for end, name in lost[:SHOWN])
+    more = f", and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
+    return f"no weight is left by {most:.3f} in {len(lost)} of {len(emptied)} layers: {first}{more}"
 
 
 def make_order(score: str, network: nn.Module, task: Task, settings: Settings) -> Order:

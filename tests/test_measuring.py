@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from stages.measuring.cost import count_macs, saved_bytes
+from stages.measuring.cost import saved_bytes
 from stages.measuring.criterion import judge, threshold
+from stages.measuring.macs import macs_of
 from stages.measuring.parameters import count_parameters
 from stages.networks.espcn import ESPCN
 from stages.networks.saved import About, save_network
@@ -35,20 +36,20 @@ def test_costs_of_layers(
     layer: nn.Module, shape: tuple[int, ...], parameters: int, macs: int
 ) -> None:
     assert count_parameters(layer) == parameters
-    assert count_macs(layer, shape) == macs
+    assert macs_of(layer, shape).count == macs
 
 
 def test_costs_of_a_network() -> None:
     network = ESPCN(width=8, scale=2)
     per_pixel = 1 * 8 * 25 + 8 * 4 * 9 + 4 * 4 * 9
     assert count_parameters(network) == per_pixel + 8 + 4 + 4
-    assert count_macs(network, (1, 1, 540, 960)) == per_pixel * 540 * 960
+    assert macs_of(network, (1, 1, 540, 960)).count == per_pixel * 540 * 960
 
 
 def test_counting_leaves_the_network_as_it_was() -> None:
     network = ESPCN(8).train()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    count_macs(network, (1, 1, 8, 8))
+    macs_of(network, (1, 1, 8, 8))
     assert network.training
     assert all(torch.equal(t, before[n]) for n, t in network.state_dict().items())
 
@@ -56,7 +57,7 @@ def test_counting_leaves_the_network_as_it_was() -> None:
 def test_shared_parameters_count_once_but_work_twice() -> None:
     layer = nn.Linear(4, 4)
     twice = nn.Sequential(layer, nn.ReLU(), layer)
-    assert (count_parameters(twice), count_macs(twice, (1, 4))) == (20, 32)
+    assert (count_parameters(twice), macs_of(twice, (1, 4)).count) == (20, 32)
     tied = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
     tied[1].weight = tied[0].weight
     assert count_parameters(tied) == 16 + 4 + 4

@@ -112,7 +112,8 @@ def explain(layers: Sequence[Layer]) -> str:
     and how sparse each block is."""
     sparsities = [layer.sparsity for layer in layers]
     if len(layers) < 3 or len(set(sparsities)) == 1:
-        return f"{len(layers)} layers, alike or too few: no trend can be told."
+        text = f"{len(layers)} layers, alike or too few: no trend can be told."
+        return f"{text} {_emptied(layers)}".strip()
     depths, sizes = [layer.depth for layer in layers], [layer.weights for layer in layers]
     trends = [f"{len(layers)} layers are too few for a trend with depth or size to be tested."]
     if len(layers) >= LEAST:
@@ -120,7 +121,15 @@ def explain(layers: Sequence[Layer]) -> str:
             _trend(depths, sparsities, "Later", "Earlier"),
             _trend(sizes, sparsities, "Larger", "Smaller"),
         ]
-    return " ".join(text for text in (*trends, _types(layers), _blocks(layers)) if text)
+    return " ".join(
+        text for text in (*trends, _types(layers), _blocks(layers), _emptied(layers)) if text
+    )
+
+
+def _emptied(layers: Sequence[Layer]) -> str:
+    """Layer collapse, where it happened."""
+    names = [layer.layer for layer in layers if layer.zeros == layer.weights]
+    return f"No weight is left in {', '.join(names)}." if names else ""
 
 
 def _trend(along: Sequence[float], sparsities: Sequence[float], up: str, down: str) -> str:

@@ -53,6 +53,12 @@ def size(order: Mapping[str, Tensor]) -> int:
     return sum(places.numel() for places in order.values())
 
 
+def emptied_at(order: Order) -> dict[str, float]:
+    """The sparsity from which on each tensor has no weight left (layer collapse), by name."""
+    everything = size(order)
+    return {name: (int(places.max()) + 1) / everything for name, places in order.items()}
+
+
 def masks_at(order: Order, sparsity: float) -> Masks:
     """The masks of a sparsity in [0, 1]: exactly round(sparsity * weights) of them go."""
     gone = round(sparsity * size(order))

@@ -1,27 +1,21 @@
 """SynFlow: weights go in rounds by synaptic flow, without data (Tanaka et al., NeurIPS 2020)."""
 
-import copy
-from collections.abc import Collection, Iterable
-from functools import partial
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _NormBase
 from torch.utils._pytree import tree_leaves
 from tqdm import tqdm
 
 from stages.errors import UserError
 from stages.weights.order import Order, Scope, shares_within
+from stages.weights.positive import PositiveFlow, positive_copy
 from stages.weights.prunable import prunable
 
-Schedule = Literal["exponential", "linear"]
+OTHERS = "take synflow out of the scores of sweep"
 
-# A positive network must not saturate: there these pass on what they are given.
-ACTIVATIONS = (
-    nn.ReLU6, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid, nn.Sigmoid, nn.Tanh, nn.SiLU, nn.GELU,
-    nn.ELU, nn.SELU, nn.Softplus, nn.Mish,
-)  # fmt: skip
+Schedule = Literal["exponential", "linear"]
 
 
 def synflow_order(
@@ -70,52 +64,59 @@ def densities(schedule: Schedule, rounds: int, most: float) -> list[float]:
     return [float((1 - most) ** share) for share in shares]
 
 
-def positive_copy(network: nn.Module) -> nn.Module:
-    """A float64 copy with absolute parameters; normalisation and activations only scale there."""
-    copied = copy.deepcopy(network).cpu().double().eval()
-    with torch.no_grad():
-        for parameter in copied.parameters():
-            parameter.requires_grad_(True).abs_()
-        for module in copied.modules():
-            if isinstance(module, _NormBase) and module.running_mean is not None:
-                module.running_mean.zero_()
-            elif isinstance(module, ACTIVATIONS):
-                vars(module)["forward"] = _passed_on
-            elif isinstance(module, nn.LayerNorm | nn.RMSNorm):
-                vars(module)["forward"] = partial(_scaled, module.weight)
-    return copied
-
-
-def _passed_on(x: Tensor) -> Tensor:
-    return x
-
-
-def _scaled(weight: Tensor | None, x: Tensor) -> Tensor:
-    return x if weight is None else x * weight
-
-
 def synflow_scores(
     positive: nn.Module, weights: dict[str, nn.Parameter], shape: tuple[int, ...]
 ) -> dict[str, Tensor]:
     """dR/dw * w for R, the sum of the outputs of a positive network of an input of ones (eq. 2).
 
+    All scores may share one factor, a power of two, where R is beyond what a number can hold. A
+    weight of a gate, which is held constant in R, is scored by the flow that its gate passes on.
+
     Raises:
         UserError: if a score is negative or no number.
     """
-    positive.zero_grad()
-    outputs = tree_leaves(positive(torch.ones(shape, dtype=torch.float64)))
-    torch.stack([output.sum() for output in outputs]).sum().backward()
+    inputs = torch.ones(shape, dtype=torch.float64)
+    flow = PositiveFlow(inputs)
+    with flow:
+        outputs = positive(inputs)
+    leaves = [leaf for leaf in tree_leaves(outputs) if isinstance(leaf, Tensor)]
+    if not leaves:
+        raise UserError("SynFlow finds no tensors in what this network gives: " + OTHERS)
+    slopes = _slopes(flow.total(leaves), flow.gated, list(weights.values()))
     scores = {
-        name: torch.zeros_like(weight) if weight.grad is None else weight.grad * weight.detach()
-        for name, weight in weights.items()
+        name: slope * weight.detach()
+        for (name, weight), slope in zip(weights.items(), slopes, strict=True)
     }
     for name, score in scores.items():
         if not bool(torch.isfinite(score).all() and (score >= 0).all()):
             raise UserError(
                 f"SynFlow has no meaning for this network (scores of {name} are negative or no "
-                "numbers): take synflow out of the scores of sweep"
+                f"numbers): {OTHERS}"
             )
     return scores
+
+
+def _slopes(
+    total: Tensor, gated: Sequence[tuple[Tensor, Tensor]], weights: Sequence[Tensor]
+) -> list[Tensor]:
+    """dR/dw; where that is zero, and a gate depends on w, that of what the gate passes on."""
+    products = [product for product, _ in gated]
+    found = torch.autograd.grad(
+        total, [*weights, *products], retain_graph=bool(gated), materialize_grads=True,
+        allow_unused=True,
+    )  # fmt: skip
+    slopes, passed = found[: len(weights)], found[len(weights) :]
+    through = [
+        (share * (product * slope).detach()).sum()
+        for (product, share), slope in zip(gated, passed, strict=True)
+        if share.requires_grad
+    ]
+    if not through:
+        return list(slopes)
+    own = torch.autograd.grad(
+        torch.stack(through).sum(), weights, materialize_grads=True, allow_unused=True
+    )
+    return [torch.where(one == 0, two, one) for one, two in zip(slopes, own, strict=True)]
 
 
 def _silence(weights: dict[str, nn.Parameter], places: tuple[Tensor, ...]) -> None:

@@ -52,6 +52,9 @@ def test_sweeps_start_dense_and_lose_weights(classified: Project) -> None:
         left = [int(row["weights_left"]) for row in table]
         assert len(table) == 8
         assert left == sorted(left, reverse=True)
+        empty = [int(row["empty_layers"]) for row in table]
+        assert empty == sorted(empty)
+        assert empty[0] == 0
     assert rows(classified, "metrics/sweep/gradient.csv") == [], "it was not asked for"
 
 

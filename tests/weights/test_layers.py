@@ -125,3 +125,13 @@ def test_sparsity_is_told_by_block() -> None:
 def test_too_few_layers_tell_no_trend() -> None:
     assert "no trend" in explain([layer(1, 0.1), layer(2, 0.3)])
     assert "no trend" in explain([layer(depth, 0.5) for depth in range(1, 6)])
+
+
+def test_layers_without_any_weight_are_named() -> None:
+    network = Backwards()
+    names = list(prunable(network))
+    assert "No weight" not in explain(layer_table(network, names, torch.zeros(1, 2, 6, 6)))
+    with torch.no_grad():
+        network.up.weight.zero_()
+    told = explain(layer_table(network, names, torch.zeros(1, 2, 6, 6)))
+    assert told.endswith("No weight is left in up.")

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import prune
 
-from stages.weights.order import Order, apply_masks, masks_at, order_of, size
+from stages.sweep import collapse_text, table_of
+from stages.weights.order import Order, apply_masks, emptied_at, masks_at, order_of, size
 from stages.weights.prunable import prunable
 from stages.weights.scores import gradient_times_weight, magnitude, random_score
 from stages.weights.synflow import densities, synflow_order
@@ -146,3 +147,28 @@ def test_gradient_scores_are_the_loss_that_a_weight_is_worth() -> None:
         without[0, place] = 0
         change = (subject.weight.detach() - without) @ given
         assert float(score[place]) == pytest.approx(abs(float(change)), rel=1e-5)
+
+
+@pytest.mark.parametrize("score", ["magnitude", "synflow", "random"])
+def test_a_layer_is_empty_from_where_it_is_said_to_be(score: str) -> None:
+    order = order_by(score)
+    for name, end in emptied_at(order).items():
+        assert not masks_at(order, end)[name].any()
+        assert masks_at(order, end - 1 / size(order))[name].any()
+
+
+def test_layer_collapse_is_told() -> None:
+    """One small layer of small weights; the control: nothing is said before it goes."""
+    subject = network()
+    with torch.no_grad():
+        subject[0].weight.mul_(1e-3)
+    order = order_of(magnitude(prunable(subject)), "global")
+    end = emptied_at(order)["0.weight"]
+    assert end < 0.5
+    told = collapse_text(emptied_at(order), end)
+    assert "in 1 of 3 layers" in told
+    assert f"0.weight from {end:.4f} on" in told
+    assert collapse_text(emptied_at(order), end - 1e-4) == ""
+    rows = table_of(order, [(0.0, 0.9), (end, 0.5), (1.0, 0.1)])
+    assert [row["empty_layers"] for row in rows] == [0, 1, 3]
+    assert [row["quality"] for row in rows] == [0.9, 0.5, 0.1]
