@@ -1,6 +1,5 @@
 """Building networks, starting weights, and models that come back from disk as they were."""
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -226,86 +225,3 @@ def test_layers_say_their_new_sizes(own: Path) -> None:
     assert (loaded.first.out_channels, *sizes) == (3, 3, 3)
     assert (depth.in_channels, depth.out_channels, depth.groups) == (3, 3, 3)
     assert (loaded.last.in_channels, loaded.last.out_channels) == (3, 1)
-
-
-@pytest.fixture
-def saved(tmp_path: Path) -> Path:
-    save_network(tmp_path, build_network("espcn", SMALL["espcn"]), About("espcn", {}, (1, 1, 8, 8)))
-    return tmp_path
-
-
-@pytest.mark.parametrize("name", ["network.json", "weights.safetensors"])
-@pytest.mark.parametrize("content", [None, b"", b"{}", b"nonsense"])
-def test_a_damaged_model_is_refused(
-    saved: Path, refused: Any, name: str, content: bytes | None
-) -> None:
-    path = saved / name
-    path.unlink() if content is None else path.write_bytes(content)
-    with refused(path):
-        load_network(saved)
-
-
-@pytest.mark.parametrize(
-    "change", [{"schema": 1}, {"further": 1}, {"example_shape": None}, "factory"]
-)
-def test_a_description_that_does_not_fit_is_refused(saved: Path, refused: Any, change: Any) -> None:
-    path = saved / "network.json"
-    content = json.loads(path.read_text())
-    content = content | change if isinstance(change, dict) else content
-    content.pop(change, None) if isinstance(change, str) else None
-    path.write_text(json.dumps(content))
-    with refused(path):
-        load_network(saved)
-
-
-def test_one_flipped_byte_is_refused(saved: Path, refused: Any) -> None:
-    path = saved / "weights.safetensors"
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.write_bytes(content)
-    with refused(path, "damaged", "dvc repro"):
-        load_network(saved)
-
-
-HOSTILE = [
-    "os:system", "posix:system", "subprocess:run", "builtins:exec", "evil:run", " evil:run",
-    "stages.networks.zoo:get_model", "stages.networks.build:importlib.import_module",
-    "torchvision.models:get_model", "models.own.evil:run", "evil.run", "espcn:evil",
-]  # fmt: skip
-EVIL = "open('ran', 'w').close()\ndef run(**arguments):\n    open('ran', 'w').close()\n"
-
-
-@pytest.mark.parametrize("factory", HOSTILE)
-def test_a_folder_runs_no_code_of_its_own(
-    saved: Path, own: Path, refused: Any, monkeypatch: pytest.MonkeyPatch, factory: str
-) -> None:
-    monkeypatch.chdir(own)
-    (own / "evil.py").write_text(EVIL)
-    rename(saved, factory, {"command": "touch ran"})
-    with refused(saved / "network.json", repr(factory), "--trust"):
-        load_network(saved, ["own_networks", "drln"])
-    assert not (own / "ran").exists()
-    assert not {"evil", "models.own.evil"} & sys.modules.keys()
-
-
-@pytest.mark.parametrize("trusted", ["own_networks:Normed", "own_networks"])
-def test_code_that_the_user_names_is_run(own: Path, refused: Any, trusted: str) -> None:
-    save_network(own, trained("own_networks:Normed", False), About("own_networks:Normed", {}, (1,)))
-    with refused("own_networks:Normed"):
-        load_network(own, ["own_networks:Tied", "own"])
-    assert load_network(own, [trusted])[1].factory == "own_networks:Normed"
-
-
-def rename(folder: Path, factory: str, arguments: dict[str, Any]) -> None:
-    """Say that a saved network is built by another factory."""
-    path = folder / "network.json"
-    changed = {"factory": factory, "arguments": arguments}
-    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
-
-
-def test_weights_of_another_network_are_refused(saved: Path, refused: Any) -> None:
-    other = build_network("drln", SMALL["drln"])
-    save_network(saved, other, About("drln", SMALL["drln"], (1, 1, 8, 8)))
-    rename(saved, "espcn", SMALL["espcn"])
-    with refused("not this network's", "body.bias"):
-        load_network(saved)
