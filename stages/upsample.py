@@ -1,4 +1,4 @@
-"""Enlarge a video or a folder of pictures: `python -m stages.upsample INPUT OUTPUT`."""
+"""Enlarge a video, a picture or a folder of pictures: `python -m stages.upsample INPUT OUTPUT`."""
 
 import argparse
 import time
@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from stages.artifacts import SELECTED_MODEL, fresh_folder
+from stages.artifacts import SELECTED_MODEL, fresh_file, fresh_folder
+from stages.datasets.pictures import SUFFIXES as PICTURES
 from stages.device import device_for
 from stages.errors import UserError
 from stages.networks.saved import TRUST, About, load_network
@@ -33,6 +34,10 @@ def main() -> None:
     started = time.monotonic()
     if arguments.input.is_dir():
         count, what = _pictures(arguments.input, arguments.output, enlarger)
+    elif _is_picture(arguments.input):
+        with fresh_file(arguments.output) as partial:
+            enlarge_picture(arguments.input, partial, enlarger)
+        count, what = 1, f"1 picture, {enlarger.scale} times larger each way"
     else:
         count, what = _video(arguments, raw, enlarger)
     print(f"{arguments.output}: {what}, {(time.monotonic() - started) / count:.3g} s each")
@@ -42,12 +47,16 @@ def _arguments() -> argparse.Namespace:
     kinds = ", ".join(f"{suffix} ({what})" for suffix, what in SUFFIXES.items())
     parser = argparse.ArgumentParser(
         prog="python -m stages.upsample",
-        description="Enlarge a video or a folder of pictures, as many times as the model does: "
+        description="Enlarge a video, a picture or a folder of pictures, as many times as the model does: "
         "luma by its network, chroma by bicubic.",
     )
     add = parser.add_argument
-    add("input", type=Path, help="a video, or a folder of pictures (PNG, JPEG, TIFF)")
-    add("output", type=Path, help=f"a video by its suffix: {kinds}; of pictures, a folder of PNGs")
+    add("input", type=Path, help="a video, or a picture (PNG, JPEG, TIFF) or a folder of them")
+    add(
+        "output",
+        type=Path,
+        help=f"a video by its suffix: {kinds}; of a picture, a PNG; of a folder, one of PNGs",
+    )
     add("--model", type=Path, default=SELECTED_MODEL, help="its folder (%(default)s)")
     tile = "side in pixels of the input (256); 0: whole frames"
     add("--tile", type=_count("--tile", 0), default=256, help=tile)
@@ -75,7 +84,10 @@ def _refuse_paths(source: Path, target: Path) -> None:
         raise UserError(f"input {source} does not exist")
     inner, outer = target.resolve(), source.resolve()
     if not source.is_dir():
-        refuse_suffix(target)
+        if not _is_picture(source):
+            refuse_suffix(target)
+        elif target.suffix.lower() != ".png":
+            raise UserError(f"output {target} of a picture would be a PNG: name it .png")
         if inner == outer:
             raise UserError(f"output {target} is the input: name another file")
         if target.is_dir():
@@ -87,6 +99,10 @@ def _refuse_paths(source: Path, target: Path) -> None:
         raise UserError(f"output {target} lies in the input, or the input in it: name another one")
     if target.exists() and (target.is_file() or any(target.iterdir())):
         raise UserError(f"output {target} holds something already: name another folder or empty it")
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in PICTURES and not path.is_dir()
 
 
 def _raw_format(arguments: argparse.Namespace) -> Format | None:
