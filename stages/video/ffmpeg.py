@@ -77,16 +77,15 @@ def refuse_unless_video(path: Path) -> None:
         raise UserError(f"video {path} is empty (0 bytes): copy or make it again")
     listing = ["-map", "0:V?", "-map", "0:a?", "-c", "copy", "-frames:v", "1", "-frames:a", "1",
                "-f", "framecrc", "-"]  # fmt: skip
-    # Only the head of the listing is ours to read: it has numbers and names of ffmpeg's own.
     told = called([*QUIET, *opening(path), *listing]).stdout
-    kinds = re.findall(r"^#media_type \d+: (\w+)$", told, re.MULTILINE)
-    if not kinds:
-        raise UserError(
-            f"video {path} cannot be read: it is text, sound, a picture, a list of other files, or "
-            "damaged; give a video file, such as MP4, MOV, MKV or a bare HEVC stream"
-        )
-    if "video" not in kinds:
+    if re.search(r"^#dimensions \d+: [1-9]", told, re.MULTILINE):
+        return
+    if set(re.findall(r"^#media_type \d+: (\w+)$", told, re.MULTILINE)) == {"audio"}:
         raise UserError(f"video {path} holds sound alone: give a file with moving pictures")
+    raise UserError(
+        f"video {path} cannot be read: it is text, sound, a picture, a list of other files, or "
+        "damaged; give a video file, such as MP4, MOV, MKV or a bare HEVC stream"
+    )
 
 
 def first_line(text: str) -> str:
