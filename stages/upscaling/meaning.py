@@ -27,10 +27,8 @@ def meaning(source: Path) -> list[str]:
     """
     with tempfile.TemporaryDirectory() as name:
         native, read = Path(name) / "native.mkv", Path(name) / "read.y4m"
-        one, bare = (
-            ["-map", FIRST, "-frames:v", "1"],
-            ["-map_metadata", "-1", "-map_chapters", "-1"],
-        )
+        one = ["-map", FIRST, "-frames:v", "1"]
+        bare = ["-map_metadata", "-1", "-map_chapters", "-1"]
         raw = ["-c:v", "rawvideo", "-allow_raw_vfw", "1", "-f", "matroska", str(native)]
         head = [*KINDS, "-strict", "-1", "-f", "yuv4mpegpipe", str(read)]
         run([*opening(source), *one, *bare, *raw, *one, *head], f"video {source}")
