@@ -1,4 +1,4 @@
-"""Enlarge a video or a folder of pictures: `python -m stages.upsample INPUT OUTPUT`."""
+"""Enlarge a video, a picture or a folder of pictures: `python -m stages.upsample INPUT OUTPUT`."""
 
 import argparse
 import time
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from stages.artifacts import SELECTED_MODEL, fresh_folder
+from stages.artifacts import SELECTED_MODEL, fresh_file, fresh_folder
 from stages.device import device_for
 from stages.errors import UserError
 from stages.networks.saved import TRUST, About, load_network
@@ -16,9 +16,10 @@ from stages.running import run_stage
 from stages.settings import Training, trusted_here
 from stages.upscaling.enlarger import Enlarger, scale_of
 from stages.upscaling.frames import enlarge_frames
+from stages.upscaling.paths import is_picture, refuse_paths
 from stages.upscaling.pictures import enlarge_picture, picture_names
 from stages.upscaling.timing import refuse_uneven
-from stages.upscaling.videos import RAW, SUFFIXES, Y4M, refuse_suffix, write_video
+from stages.upscaling.videos import RAW, SUFFIXES, Y4M, write_video
 from stages.video.decoding import decoded
 from stages.video.frames import BITS, Format
 from stages.video.resizing import resized_format
@@ -27,12 +28,16 @@ from stages.video.resizing import resized_format
 def main() -> None:
     """Write the output, and say what it is and how long it took."""
     arguments = _arguments()
-    _refuse_paths(arguments.input, arguments.output)
+    refuse_paths(arguments.input, arguments.output)
     raw = _raw_format(arguments)
     enlarger = _enlarger(arguments)
     started = time.monotonic()
     if arguments.input.is_dir():
         count, what = _pictures(arguments.input, arguments.output, enlarger)
+    elif is_picture(arguments.input):
+        with fresh_file(arguments.output) as partial:
+            enlarge_picture(arguments.input, partial, enlarger)
+        count, what = 1, f"1 picture, {enlarger.scale} times larger each way"
     else:
         count, what = _video(arguments, raw, enlarger)
     print(f"{arguments.output}: {what}, {(time.monotonic() - started) / count:.3g} s each")
@@ -42,12 +47,13 @@ def _arguments() -> argparse.Namespace:
     kinds = ", ".join(f"{suffix} ({what})" for suffix, what in SUFFIXES.items())
     parser = argparse.ArgumentParser(
         prog="python -m stages.upsample",
-        description="Enlarge a video or a folder of pictures, as many times as the model does: "
-        "luma by its network, chroma by bicubic.",
+        description="Enlarge a video, a picture or a folder of pictures, as many times as the "
+        "model does: luma by its network, chroma by bicubic.",
     )
     add = parser.add_argument
-    add("input", type=Path, help="a video, or a folder of pictures (PNG, JPEG, TIFF)")
-    add("output", type=Path, help=f"a video by its suffix: {kinds}; of pictures, a folder of PNGs")
+    add("input", type=Path, help="a video, or a picture (PNG, JPEG, TIFF) or a folder of them")
+    made = f"a video by its suffix: {kinds}; of a picture, a PNG; of a folder, one of PNGs"
+    add("output", type=Path, help=made)
     add("--model", type=Path, default=SELECTED_MODEL, help="its folder (%(default)s)")
     tile = "side in pixels of the input (256); 0: whole frames"
     add("--tile", type=_count("--tile", 0), default=256, help=tile)
@@ -68,25 +74,6 @@ def _count(name: str, least: int) -> Callable[[str], int]:
         return int(text)
 
     return read
-
-
-def _refuse_paths(source: Path, target: Path) -> None:
-    if not source.exists():
-        raise UserError(f"input {source} does not exist")
-    inner, outer = target.resolve(), source.resolve()
-    if not source.is_dir():
-        refuse_suffix(target)
-        if inner == outer:
-            raise UserError(f"output {target} is the input: name another file")
-        if target.is_dir():
-            raise UserError(f"output {target} is a folder: name a file")
-        return
-    if target.suffix.lower() in SUFFIXES:
-        raise UserError(f"input {source} is a folder of pictures: name a folder, not {target}")
-    if inner.is_relative_to(outer) or outer.is_relative_to(inner):
-        raise UserError(f"output {target} lies in the input, or the input in it: name another one")
-    if target.exists() and (target.is_file() or any(target.iterdir())):
-        raise UserError(f"output {target} holds something already: name another folder or empty it")
 
 
 def _raw_format(arguments: argparse.Namespace) -> Format | None:

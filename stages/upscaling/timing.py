@@ -5,7 +5,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from stages.errors import UserError
-from stages.video.ffmpeg import QUIET, called
+from stages.video.decoding import FIRST
+from stages.video.ffmpeg import QUIET, called, opening
 
 
 def refuse_uneven(path: Path, rate: Fraction) -> None:
@@ -13,7 +14,7 @@ def refuse_uneven(path: Path, rate: Fraction) -> None:
 
     At an even rate such frames would fall out of step with the sound.
     """
-    source = ["-i", str(path.resolve()), "-map", "0:v:0"]
+    source = [*opening(path), "-map", FIRST]
     listing = called([*QUIET, *source, "-c", "copy", "-f", "framecrc", "-"]).stdout
     unit = re.search(r"^#tb 0: (\d+/\d+)", listing, re.MULTILINE)
     times = re.findall(r"^0, *-?\d+, *(-?\d+),", listing, re.MULTILINE)

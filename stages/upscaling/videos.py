@@ -12,16 +12,18 @@ from stages.video.y4m import write_y4m
 
 Y4M, RAW = ".y4m", ".yuv"
 CRF = 12
+HEVC = ("-c:v", "libx265", "-crf", str(CRF), "-x265-params", "log-level=error", "-tag:v", "hvc1")
 CONTAINERS = {
     ".mkv": ("-c:v", "ffv1", "-level", "3", "-f", "matroska"),
-    ".mp4": ("-c:v", "libx265", "-crf", str(CRF), "-x265-params", "log-level=error",
-             "-tag:v", "hvc1", "-f", "mp4"),
-}  # fmt: skip
+    ".mp4": (*HEVC, "-f", "mp4"),
+    ".mov": (*HEVC, "-f", "mov"),
+}
 SUFFIXES = {
     Y4M: "uncompressed",
     RAW: "uncompressed, samples alone",
     ".mkv": "FFV1, lossless",
     ".mp4": f"HEVC by libx265, crf {CRF}",
+    ".mov": "as .mp4",
 }
 
 
@@ -29,13 +31,13 @@ def refuse_suffix(target: Path) -> None:
     """Raise a `UserError` where no video can be written under that name."""
     if target.suffix.lower() not in SUFFIXES:
         known = ", ".join(f"{suffix} ({what})" for suffix, what in SUFFIXES.items())
-        raise UserError(f"output {target} has no suffix of a video: give it one of {known}")
+        raise UserError(f"output {target} cannot be written by its suffix: give it one of {known}")
 
 
 def write_video(target: Path, form: Format, frames: Iterable[Frame], source: Path | None) -> int:
     """Write a video by its suffix; returns how many frames it has.
 
-    `.mkv` and `.mp4` take sound, and what samples mean, from `source`. A file that is there is
+    Containers take sound, and what samples mean, from `source`. A file that is there is
     replaced once the new one is whole.
 
     Raises:

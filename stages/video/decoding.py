@@ -1,6 +1,5 @@
 """The frames of any file that ffmpeg reads, as 4:2:0 of 8 or 10 bits."""
 
-import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -9,11 +8,13 @@ from pathlib import Path
 from typing import IO
 
 from stages.errors import UserError
-from stages.video.ffmpeg import QUIET, executable, first_line, stream_info_of
+from stages.video.ffmpeg import QUIET, executable, first_line, opening, refuse_unless_video
 from stages.video.frames import Format, Frame
 from stages.video.y4m import read_raw, read_y4m
 
-KEPT = ("yuv420p", "yuvj420p", "yuv420p10le")  # sample formats that need no conversion
+# What is neither becomes the one that loses less of it: ffmpeg chooses.
+KINDS = ("-vf", "format=yuv420p|yuv420p10le")
+FIRST = "0:V:0"  # the first video stream that is no cover of an album
 
 
 @contextmanager
@@ -41,9 +42,7 @@ def decoded(path: Path, raw: Format | None = None) -> Iterator[tuple[Format, Ite
 
 @contextmanager
 def _through_ffmpeg(path: Path) -> Iterator[tuple[Format, Iterator[Frame]]]:
-    kind = stream_info_of(path).kind
-    form = [] if kind in KEPT else ["-pix_fmt", "yuv420p10le" if _is_deep(kind) else "yuv420p"]
-    command = [executable(), *QUIET, "-xerror", "-i", str(path.resolve()), "-map", "0:v:0", *form,
+    command = [executable(), *QUIET, "-xerror", *opening(path), "-map", FIRST, *KINDS,
                "-fps_mode", "passthrough", "-strict", "-1", "-f", "yuv4mpegpipe", "-"]  # fmt: skip
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
@@ -66,6 +65,7 @@ def _checked(
         log.seek(0)
         text = log.read().decode(errors="replace")
         if failed or text.strip():
+            refuse_unless_video(path)
             raise UserError(f"video {path} cannot be decoded: {first_line(text)}")
 
     def frames(read: Iterator[Frame]) -> Iterator[Frame]:
@@ -82,8 +82,3 @@ def _checked(
         refuse_failure()
         raise
     return form, frames(read)
-
-
-def _is_deep(kind: str) -> bool:
-    """Whether samples have more than 8 bits: only then has their order of bytes a name."""
-    return kind.endswith(("le", "be")) and not re.match(r"(rgb|bgr)(444|555|565)", kind)

@@ -4,13 +4,27 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from stages.errors import UserError
 
 QUIET = ("-hide_banner", "-nostdin", "-v", "error", "-y")
+
+# Kinds of files that hold video themselves. ffmpeg looks at the content, not at the suffix, and
+# would follow a playlist (ffconcat, m3u8, DASH, SDP) to any other file or server.
+CONTAINERS = (
+    "mov", "matroska", "avi", "asf", "flv", "ogg", "mpeg", "mpegts", "mpegvideo", "mxf", "gxf",
+    "nut", "ivf", "obu", "av1", "h261", "h263", "h264", "hevc", "vvc", "evc", "m4v", "vc1", "dirac",
+    "dnxhd", "apv", "cavsvideo", "avs2", "avs3", "mjpeg", "dv", "rm", "wtv", "nsv", "gif", "apng",
+    "webp_anim", "yuv4mpegpipe",
+)  # fmt: skip
+
+
+def opening(path: Path) -> list[str]:
+    """Options that open a user's file as ffmpeg's next input, and no other file through it."""
+    return ["-protocol_whitelist", "file,pipe", "-format_whitelist", ",".join(CONTAINERS),
+            "-i", str(path.resolve())]  # fmt: skip
 
 
 @cache
@@ -57,28 +71,21 @@ def run(arguments: Sequence[str], what: str) -> str:
     return done.stderr
 
 
-@dataclass(frozen=True)
-class StreamInfo:
-    """What ffmpeg tells of a video: how samples are stored, such as `yuv420p10le`, words on what
-    they mean, and sides and rates."""
-
-    kind: str
-    words: tuple[str, ...]
-    rest: str
-
-
-def stream_info_of(path: Path) -> StreamInfo:
-    """What ffmpeg tells of the first video stream of a file.
-
-    Raises:
-        UserError: if there is none.
-    """
-    probe = ["-hide_banner", "-nostdin", "-v", "verbose", "-i", str(path.resolve())]
-    log = called(probe).stderr
-    found = re.search(r"Stream #.*?: Video: .*?, ([a-z]+[a-z0-9]*)(?:\(([^)]*)\))?(?=,)(.*)", log)
-    if found is None:
-        raise UserError(f"video {path} cannot be read: {first_line(log)}")
-    return StreamInfo(found[1], tuple((found[2] or "").split(", ")), found[3])
+def refuse_unless_video(path: Path) -> None:
+    """Raise a `UserError` that says what a file is that holds no video."""
+    if not path.stat().st_size:
+        raise UserError(f"video {path} is empty (0 bytes): copy or make it again")
+    listing = ["-map", "0:V?", "-map", "0:a?", "-c", "copy", "-frames:v", "1", "-frames:a", "1",
+               "-f", "framecrc", "-"]  # fmt: skip
+    told = called([*QUIET, *opening(path), *listing]).stdout
+    if re.search(r"^#dimensions \d+: [1-9]", told, re.MULTILINE):
+        return
+    if set(re.findall(r"^#media_type \d+: (\w+)$", told, re.MULTILINE)) == {"audio"}:
+        raise UserError(f"video {path} holds sound alone: give a file with moving pictures")
+    raise UserError(
+        f"video {path} cannot be read: it is text, sound, a picture, a list of other files, or "
+        "damaged; give a video file, such as MP4, MOV, MKV or a bare HEVC stream"
+    )
 
 
 def first_line(text: str) -> str:

@@ -136,7 +136,7 @@ def test_files_that_are_no_video_are_refused(tmp_path: Path, refused: Any) -> No
     with refused("none.mp4", "does not exist"), decoded(tmp_path / "none.mp4"):
         pass
     (tmp_path / "text.mp4").write_text("no video")
-    with refused("text.mp4 cannot be read: Format"), decoded(tmp_path / "text.mp4"):
+    with refused("text.mp4 cannot be read: it is text"), decoded(tmp_path / "text.mp4"):
         pass
     with refused("it", "no frames that can be read"):
         read_y4m(io.BytesIO(b"RIFF"), "it")
