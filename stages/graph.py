@@ -44,7 +44,9 @@ def main() -> None:
         save_network(folder, network, about)
         _refuse_unlike(network, folder, settings)
     graph = build_graph(network, about.example_shape)
-    artifacts.write_json(artifacts.GRAPH, graph_to_json(graph) | {"network": _told(network, about)})
+    artifacts.write_json(
+        artifacts.GRAPH, graph_to_json(graph) | {"network": described(network, about)}
+    )
     units = sum(group.units for group in graph.groups)
     print(f"graph: {len(graph.groups)} groups of {units} units")
     for line in frozen_lines(graph):
@@ -89,7 +91,7 @@ def models_made(settings: Settings) -> int:
     return 2 * (3 * len(settings.pruning.steps) + 6)
 
 
-def _told(network: nn.Module, about: About) -> dict[str, Any]:
+def described(network: nn.Module, about: About) -> dict[str, Any]:
     """What later stages want to know of the whole network."""
     return {
         "factory": about.factory,

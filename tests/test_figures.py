@@ -24,6 +24,7 @@ from stages.figures.quality import quality_figure
 from stages.figures.sections import Results, _channels_drawing
 from stages.figures.theme import save, use_theme
 from stages.figures.weights import layers_figure
+from stages.graph import described
 from stages.networks.espcn import ESPCN
 from stages.networks.saved import About
 from stages.weights.layers import Layer
@@ -221,19 +222,14 @@ class Unsaved(nn.Module):
 
 
 @pytest.mark.parametrize("network", [ESPCN(4), Bare(), Unsaved()], ids=["espcn", "bare", "unsaved"])
-def test_dependencies_are_drawn_from_the_graph_file(
-    network: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from stages import graph as stage
-
-    monkeypatch.chdir(tmp_path)
+def test_dependencies_are_drawn_from_the_graph_file(network: nn.Module, tmp_path: Path) -> None:
     about = About("espcn", {}, (1, 1, 8, 8))
-    monkeypatch.setattr(stage, "load_network", lambda _: (network, about))
-    stage.main()
-    figure = dependency_figure(artifacts.read_json(artifacts.GRAPH))
-    groups = graph_to_json(build_graph(network, about.example_shape))["groups"]
+    graph = graph_to_json(build_graph(network, about.example_shape))
+    figure = dependency_figure(graph | {"network": described(network, about)})
     ticks = [label.get_text() for label in figure.axes[0].get_xticklabels()]
-    assert ticks == [f"{group['name']} ({group['units']})" for group in groups] + ["frozen"]
+    assert ticks == [f"{group['name']} ({group['units']})" for group in graph["groups"]] + [
+        "frozen"
+    ]
     assert_drawn(figure, tmp_path / "dependencies.png")
 
 
