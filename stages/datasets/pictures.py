@@ -1,21 +1,26 @@
 """Pictures as luma: reading, resizing, and rounding to what a file can hold."""
 
 import contextlib
-import io
+import os
+import stat
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from stages.errors import UserError
 
 Luma = NDArray[np.float32]
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
+LARGEST = 2**27  # pixels of a picture, 11,585 x 11,585: while it becomes luma it takes some 5 GB
+LARGEST_FILE = 10 * LARGEST  # bytes: four channels of 16 bits take 8 a pixel, uncompressed
+Image.MAX_IMAGE_PIXELS = None  # `LARGEST` stands in its place
 
 FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
@@ -78,32 +83,89 @@ def decode_file(path: Path, flags: int) -> NDArray[Any]:
     """
     # OpenCV reports a broken file on stderr in its own words; the error below says it once.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        data = np.fromfile(path, dtype=np.uint8)
-    except OSError as error:
-        raise UserError(f"picture {path} cannot be read: {error.strerror}") from error
     pixels: Any = None
-    if not _is_torn_png(data):
-        with contextlib.suppress(cv2.error):  # an empty file, or a size beyond all bounds
-            pixels = cv2.imdecode(data, flags)
+    with opened(path) as (file, head):
+        if not _is_torn_png(file, head):
+            file.seek(0)
+            with contextlib.suppress(cv2.error):  # an empty file, or a size beyond all bounds
+                pixels = cv2.imdecode(np.fromfile(file, dtype=np.uint8), flags)
     if pixels is None:
         raise UserError(f"picture {path} cannot be decoded: mend it or take it out of the folder")
     decoded: NDArray[Any] = pixels
     return decoded
 
 
-def _is_torn_png(data: NDArray[np.uint8]) -> bool:
-    """Whether a PNG is damaged: Pillow says it without the line that libpng prints of its own."""
-    content = data.tobytes()
-    if not content.startswith(b"\x89PNG"):
-        return False
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[tuple[IO[bytes], Image.Image | None]]:
+    """A picture's file, and its head as Pillow reads it; None where Pillow cannot.
+
+    Raises:
+        UserError: if it is no file, cannot be read, or is too large.
+    """
+    refuse_irregular(path)
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise UserError(f"picture {path} cannot be read: {error.strerror}") from error
+    with file:
+        head = _head(file)
+        width, height = head.size if head else _tiff_sides(file)
+        length = os.fstat(file.fileno()).st_size
+        if width * height > LARGEST or length > LARGEST_FILE:
+            raise UserError(
+                f"picture {path} is too large ({height} x {width} pixels, {length:,} bytes): at "
+                f"most {LARGEST:,} pixels are read; make it smaller or cut it into several"
+            )
+        yield file, head
+
+
+def refuse_irregular(path: Path) -> None:
+    """Refuse what is no file: reading a pipe or a device may never end.
+
+    Raises:
+        UserError: naming it.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    if not stat.S_ISREG(mode):
+        raise UserError(f"{path} is no file but a pipe, a device or a folder: take it away")
+
+
+def _head(file: IO[bytes]) -> Image.Image | None:
     try:
         with warnings.catch_warnings(action="ignore"):
-            Image.open(io.BytesIO(content)).verify()
+            return Image.open(file)
+    except Exception:  # a damaged file raises almost anything, and OpenCV reads more kinds
+        return None
+
+
+def _tiff_sides(file: IO[bytes]) -> tuple[int, int]:
+    """Width and height of a TIFF, of whatever kind its samples are; 0 of any other file."""
+    try:
+        file.seek(0)
+        start = file.read(8)
+        start += file.read(8) if 43 in start[2:4] else b""  # BigTIFF
+        tags = ImageFileDirectory_v2(start)
+        file.seek(tags.next)
+        with warnings.catch_warnings(action="ignore"):
+            tags.load(file)
+        return int(tags[256]), int(tags[257])
+    except Exception:  # as above
+        return 0, 0
+
+
+def _is_torn_png(file: IO[bytes], head: Image.Image | None) -> bool:
+    """Whether a PNG is damaged: Pillow says it without the line that libpng prints of its own."""
+    if head is None:
+        file.seek(0)
+        return file.read(4) == b"\x89PNG"
+    try:
+        if head.format == "PNG":
+            head.verify()
     except (OSError, SyntaxError):  # either, on a broken chunk
         return True
-    except Image.DecompressionBombError:
-        return False  # OpenCV has a bound of its own
     return False
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from stages.datasets.parts import files_below
-from stages.datasets.pictures import BGR_TO_LUMA, SUFFIXES, Luma, decode_file, resize, write_png
+from stages.datasets.picture_files import look_through, picture_files
+from stages.datasets.pictures import BGR_TO_LUMA, Luma, decode_file, resize, write_png
 from stages.errors import UserError
 from stages.upscaling.enlarger import Enlarger
 
@@ -22,12 +22,13 @@ def picture_names(folder: Path) -> list[Path]:
     """Pictures of a folder and those in it, by their paths in it.
 
     Raises:
-        UserError: if there is none, or what is made of two would have the same name.
+        UserError: if there is none, one cannot be opened, or what is made of two would have the
+            same name.
     """
-    names = [path.relative_to(folder) for path in files_below(folder, SUFFIXES)]
-    if not names:
-        raise UserError(f"folder {folder} holds no picture ({', '.join(sorted(SUFFIXES))})")
+    paths = picture_files(folder, "folder")
+    names = [path.relative_to(folder) for path in paths]
     _refuse_doubles(folder, names)
+    look_through(paths)
     return names
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.datasets.classification.samples import Indices, Labelled, Split
-from stages.datasets.parts import PARTS, own_folder
+from stages.datasets.parts import PARTS, own_folder, shown_files
 from stages.errors import UserError
 
 ARRAYS = ("x", "y", "classes", "snr_db")  # what a file may hold
@@ -22,7 +22,7 @@ def array_files(folder: Path) -> tuple[Labelled, Split | None]:
     Raises:
         UserError: naming the file and what is wrong in it.
     """
-    files = sorted(own_folder(folder).glob("*.npz"))
+    files = shown_files(folder, own_folder(folder).glob("*.npz"))
     if {path.stem for path in files} == set(PARTS):
         return _joined(folder, [_read(folder / f"{part}.npz") for part in PARTS])
     if len(files) != 1:

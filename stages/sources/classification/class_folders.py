@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from stages.datasets.classification.samples import Labelled, Split
-from stages.datasets.parts import part_folders
-from stages.datasets.pictures import SUFFIXES, read_pixels
+from stages.datasets.parts import is_shown, part_folders
+from stages.datasets.picture_files import look_through, picture_files
+from stages.datasets.pictures import read_pixels
 from stages.errors import UserError
 from stages.settings import Pictures
 
@@ -75,18 +76,16 @@ def class_folders(folder: Path, pictures: Pictures) -> tuple[Labelled, Split | N
         start = len(files)
         files += _labelled_files(root, classes)
         parts[part] = np.arange(start, len(files))
-    samples = PictureFiles([path for _, path in files], pictures)
+    paths = [path for _, path in files]
+    look_through(paths)
+    samples = PictureFiles(paths, pictures)
     data = Labelled(samples, np.array([label for label, _ in files]), classes)
     return data, parts if part_roots else None
 
 
-def is_shown(path: Path) -> bool:
-    """Whether a file or folder is none that editors and file managers hide."""
-    return not path.name.startswith(".")
-
-
 def _class_names(root: Path) -> tuple[str, ...]:
-    names = tuple(sorted(path.name for path in root.iterdir() if path.is_dir() and is_shown(path)))
+    found = (path for path in root.iterdir() if path.is_dir() and is_shown(root, path))
+    names = tuple(sorted(path.name for path in found))
     if len(names) < 2:
         raise UserError(
             f"data folder {root} has {len(names)} class folders: two are needed, at least"
@@ -96,12 +95,4 @@ def _class_names(root: Path) -> tuple[str, ...]:
 
 def _labelled_files(root: Path, classes: tuple[str, ...]) -> Iterator[tuple[int, Path]]:
     for label, name in enumerate(classes):
-        files = sorted(
-            path
-            for path in (root / name).rglob("*")
-            if path.suffix.lower() in SUFFIXES and is_shown(path)
-        )
-        if not files:
-            kinds = ", ".join(sorted(SUFFIXES))
-            raise UserError(f"class folder {root / name} holds no picture ({kinds})")
-        yield from ((label, path) for path in files)
+        yield from ((label, path) for path in picture_files(root / name, "class folder"))

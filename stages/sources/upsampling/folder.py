@@ -1,10 +1,12 @@
 """Pictures from the user's own folder."""
 
 import random
+from itertools import chain
 from pathlib import Path
 
-from stages.datasets.parts import PARTS, files_below, part_folders
-from stages.datasets.pictures import SUFFIXES, read_luma
+from stages.datasets.parts import PARTS, part_folders
+from stages.datasets.picture_files import look_through, picture_files
+from stages.datasets.pictures import read_luma
 from stages.datasets.upsampling.samples import Picture
 from stages.errors import UserError
 
@@ -30,10 +32,12 @@ def folder_pictures(
     for part, names in found.items():
         if not names:
             raise UserError(f"data folder {folder} gives no picture for {part}: add some")
-    return {
-        part: [_read(folders.get(part, folder), name) for name in names]
+    files = {
+        part: {name: _files(folders.get(part, folder), name) for name in names}
         for part, names in found.items()
     }
+    look_through(chain.from_iterable(chain.from_iterable(f.values()) for f in files.values()))
+    return {part: [_read(name, *paths) for name, paths in f.items()] for part, f in files.items()}
 
 
 def split_names(
@@ -66,25 +70,27 @@ def split_names(
 def _list_pictures(folder: Path) -> list[str]:
     """List pictures by their path relative to `folder`, or, of given pairs, to its `high/`."""
     root = folder / "high" if _holds_pairs(folder) else folder
-    names = [path.relative_to(root).as_posix() for path in files_below(root, SUFFIXES)]
-    if not names:
-        kinds = ", ".join(sorted(SUFFIXES))
-        raise UserError(f"data folder {root} holds no picture ({kinds})")
-    return sorted(names)
+    return sorted(path.relative_to(root).as_posix() for path in picture_files(root, "data folder"))
 
 
 def _holds_pairs(folder: Path) -> bool:
     return (folder / "high").is_dir() and (folder / "low").is_dir()
 
 
-def _read(root: Path, name: str) -> Picture:
-    label = Path(name).with_suffix("").as_posix().replace("/", "_")
+def _files(root: Path, name: str) -> list[Path]:
+    """A picture's file, or those of a given pair, high before low."""
     if not _holds_pairs(root):
-        luma, bits = read_luma(root / name)
-        return Picture(label, luma, bits, path=root / name)
-    low_path = root / "low" / name
-    if not low_path.is_file():
-        raise UserError(f"picture {root / 'high' / name} has no partner {low_path}")
-    high_path = root / "high" / name
-    (high, bits), (low, low_bits) = read_luma(high_path), read_luma(low_path)
-    return Picture(label, high, max(bits, low_bits), low, path=high_path)
+        return [root / name]
+    high, low = root / "high" / name, root / "low" / name
+    if not low.exists():
+        raise UserError(f"picture {high} has no partner {low}")
+    return [high, low]
+
+
+def _read(name: str, path: Path, low_path: Path | None = None) -> Picture:
+    label = Path(name).with_suffix("").as_posix().replace("/", "_")
+    high, bits = read_luma(path)
+    if low_path is None:
+        return Picture(label, high, bits, path=path)
+    low, low_bits = read_luma(low_path)
+    return Picture(label, high, max(bits, low_bits), low, path=path)

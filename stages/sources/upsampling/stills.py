@@ -18,20 +18,25 @@ RATE = Fraction(25)  # of a single picture: it has to have one
 def coded_stills(pairs: Iterable[Picture], coded: Coded) -> Iterator[Picture]:
     """Each pair with its clean version, if asked for, and with one coded as intra picture a QP.
 
-    Low-resolution sides must be even. What has more than 8 bits is coded in 10; chroma is grey.
+    What is coded must have even low-resolution sides. What has more than 8 bits is coded in 10;
+    chroma is grey.
     """
     for pair in pairs:
-        assert pair.low is not None
         if coded.clean:
             yield pair
-        bits = 8 if pair.bits == 8 else 10
-        height, width = pair.low.shape
-        form = Format(width, height, bits, RATE)
-        versions = recoded([_grey(pair.low, form)], form, coded.codec, coded.qps)
-        for qp, (made, frames) in zip(coded.qps, versions, strict=True):
-            low = as_fractions(frames[0][0], made)
-            name = coding_name(coded.codec, qp)
-            yield replace(pair, low=low, bits=max(pair.bits, made.bits), coding=name)
+        if coded.qps:
+            yield from _coded(pair, coded)
+
+
+def _coded(pair: Picture, coded: Coded) -> Iterator[Picture]:
+    assert pair.low is not None
+    height, width = pair.low.shape
+    form = Format(width, height, 8 if pair.bits == 8 else 10, RATE)
+    versions = recoded([_grey(pair.low, form)], form, coded.codec, coded.qps)
+    for qp, (made, frames) in zip(coded.qps, versions, strict=True):
+        low = as_fractions(frames[0][0], made)
+        name = coding_name(coded.codec, qp)
+        yield replace(pair, low=low, bits=max(pair.bits, made.bits), coding=name)
 
 
 def _grey(luma: Luma, form: Format) -> Frame:
