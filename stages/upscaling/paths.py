@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stages.datasets.pictures import SUFFIXES as PICTURES
+from stages.datasets.picture_files import SUFFIXES as PICTURES
 from stages.errors import UserError
 from stages.upscaling.videos import SUFFIXES, refuse_suffix
 
