@@ -104,19 +104,18 @@ def opened(path: Path) -> Iterator[tuple[IO[bytes], Image.Image | None]]:
     """
     refuse_irregular(path)
     try:
-        file = path.open("rb")
+        with path.open("rb") as file:
+            head = _head(file)
+            width, height = head.size if head else _tiff_sides(file)
+            length = os.fstat(file.fileno()).st_size
+            if width * height > LARGEST or length > LARGEST_FILE:
+                raise UserError(
+                    f"picture {path} is too large ({height} x {width} pixels, {length:,} bytes): "
+                    f"at most {LARGEST:,} pixels are read; make it smaller or cut it into several"
+                )
+            yield file, head
     except OSError as error:
-        raise UserError(f"picture {path} cannot be read: {error.strerror}") from error
-    with file:
-        head = _head(file)
-        width, height = head.size if head else _tiff_sides(file)
-        length = os.fstat(file.fileno()).st_size
-        if width * height > LARGEST or length > LARGEST_FILE:
-            raise UserError(
-                f"picture {path} is too large ({height} x {width} pixels, {length:,} bytes): at "
-                f"most {LARGEST:,} pixels are read; make it smaller or cut it into several"
-            )
-        yield file, head
+        raise UserError(f"picture {path} cannot be read: {error.strerror or error}") from error
 
 
 def refuse_irregular(path: Path) -> None:
