@@ -27,6 +27,7 @@ START = Path("models/start")
 DENSE_MODEL = Path("models/dense")
 GRAPH = Path("models/graph.json")
 SCHEDULE = Path("models/schedule")
+REACHABLE = SCHEDULE / "reachable.json"  # always alike: there once all targets can be reached
 SELECTED_MODEL = Path("models/pruned")
 SPARSE_MODEL = Path("models/sparse")
 QUANTISED_MODEL = Path("models/quantised")
@@ -94,9 +95,6 @@ def order_path(score: str) -> Path:
 def sweep_table(score: str) -> Path:
     """Quality over sparsity by a score; only a head where it was not swept."""
     return SWEEPS / f"{score}.csv"
-
-
-REACHABLE = SCHEDULE / "reachable.json"  # always alike: there once all targets can be reached
 
 
 def sparsify_schedule(step: str) -> Path:
@@ -176,16 +174,6 @@ def refuse_unwritable() -> None:
                 pass
         except OSError as error:
             raise UserError(f"{folder}/ cannot be written to ({error.strerror}): free it") from None
-
-
-def refuse_little_space(needed: int) -> None:
-    """Refuse to begin where so many bytes do not fit on the disk (`UserError`)."""
-    free = shutil.disk_usage(Path.cwd()).free
-    if free < needed:
-        raise UserError(
-            f"the models of this run take about {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} "
-            "GiB of the disk are free: make room, or take fewer steps"
-        )
 
 
 def write_nothing(folder: Path, reason: str) -> None:

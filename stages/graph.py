@@ -19,7 +19,7 @@ from stages.dependency.tracing import same_draws, tensors_of
 from stages.dependency.unfit import refuse_unfit
 from stages.device import device_for
 from stages.errors import UserError
-from stages.measuring.memory import refuse_too_large
+from stages.measuring.memory import refuse_little_space, refuse_too_large
 from stages.measuring.parameters import count_parameters
 from stages.networks.build import build_network, resolve
 from stages.networks.saved import About, load_network, save_network
@@ -39,7 +39,7 @@ def main() -> None:
     network, about = _start(settings, task)
     latency = task.cost_shapes.latency
     refuse_too_large(network, latency, device, f"evaluation.{settings.task}.latency_*")
-    artifacts.refuse_little_space(_bytes_of(network) * models_made(settings))
+    refuse_little_space(network, models_made(settings))
     with artifacts.fresh_folder(artifacts.START) as folder:
         save_network(folder, network, about)
         _refuse_unlike(network, folder, settings)
@@ -80,10 +80,6 @@ def _refuse_unlike(network: nn.Module, folder: Path, settings: Settings) -> None
             f"network {about.factory} computes something else once it is saved and loaded: keep "
             "all that it draws or learns in parameters or buffers (register_buffer)"
         )
-
-
-def _bytes_of(network: nn.Module) -> int:
-    return sum(tensor.nbytes for tensor in network.state_dict().values())
 
 
 def models_made(settings: Settings) -> int:

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from stages import artifacts
+from stages.channels.schedule import step_targets
 from stages.running import run_stage
 from stages.settings import TASK_NAMES, ByTask, Settings, load_settings
-from stages.tracking import Child, Result, TrackingError, digest_of, flatten, log_within
+from stages.tracking.deadline import TrackingError, log_within
+from stages.tracking.results import Child, Result, digest_of, flatten
 
 COMMIT = "mlflow.source.git.commit"  # MLflow's own tag
 
@@ -80,7 +82,8 @@ def run_name(settings: Settings) -> str:
 def max_share(settings: Settings) -> float:
     """The share of the parameters that is to be gone in the end."""
     pruning = settings.pruning
-    return max(pruning.shares.values()) if pruning.schedule == "explicit" else pruning.target
+    steps = list(pruning.steps)
+    return max(step_targets(pruning.schedule, pruning.target, steps, pruning.shares).values())
 
 
 def origin() -> dict[str, str]:

@@ -99,7 +99,7 @@ def test_no_two_rooms_import_each_other_even_through_others() -> None:
 
 
 SCRIPTS = {f"stages/{path.name}" for path in (ROOT / "stages").glob("*.py")}
-GROUND = {f"stages/{name}.py" for name in ("artifacts", "errors", "running", "device", "tracking")}
+GROUND = {f"stages/{name}.py" for name in ("artifacts", "errors", "running", "device")}
 
 
 def test_no_room_imports_a_stage() -> None:

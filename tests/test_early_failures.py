@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from torch import nn
 
 from stages import artifacts, graph, prepare, schedule
-from stages.measuring.memory import largest_tensor_bytes, refuse_too_large
+from stages.measuring.memory import largest_tensor_bytes, refuse_little_space, refuse_too_large
 from tests.conftest import Refused, WriteParams
 from tests.tiny import set_dotted
 
@@ -168,6 +168,6 @@ def test_a_file_in_the_place_of_a_folder_is_told_first(workspace: Path, refused:
 
 
 def test_too_little_space_is_told(refused: Refused) -> None:
-    artifacts.refuse_little_space(1)
+    refuse_little_space(nn.Linear(1, 1), 1)
     with refused("GiB", "make room"):
-        artifacts.refuse_little_space(2**70)
+        refuse_little_space(nn.Linear(1, 1), 2**70)

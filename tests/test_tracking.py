@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from stages import artifacts, track
 from stages.settings import load_settings
-from stages.tracking import (
+from stages.tracking.results import (
     digest_of,
     flatten,
     project_root,

@@ -14,7 +14,8 @@ import pytest
 
 from stages import artifacts
 from stages.settings import load_settings
-from stages.tracking import Result, TrackingError, log_within, without_credentials
+from stages.tracking.deadline import TrackingError, log_within, without_credentials
+from stages.tracking.results import Result
 from tests.test_tracking import ROOT, make_results, written
 
 PASSWORD = "s3cr%40t"  # as an address spells it

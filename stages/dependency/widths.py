@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _NormBase
-from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from stages.dependency.nodes import Labelling, Numbers
+from stages.networks.reshape import sizes_of
 
 Count = Callable[[Numbers], Any]  # how many of some nodes are left: a number, or an array of them
 Formula = Callable[[Count], Any]
@@ -102,29 +101,6 @@ for _name in ("add", "sub", "mul", "floordiv", "mod"):
     setattr(Width, f"__r{_name}__", _computed(getattr(operator, _name), reflected=True))
 
 
-def _sized(module: nn.Module) -> Iterator[tuple[str, str, int]]:
-    """Sizes that layers hold, and the tensors and axes whose lengths removal sets them from."""
-    if isinstance(module, _ConvNd):
-        one_each = module.groups > 1 and module.weight.shape[1] == 1
-        sides = ("in_channels", "out_channels")
-        first, second = sides if isinstance(module, _ConvTransposeNd) else sides[::-1]
-        yield first, "weight", 0
-        yield second, "weight", 0 if one_each else 1
-    elif isinstance(module, nn.Linear):
-        yield "out_features", "weight", 0
-        yield "in_features", "weight", 1
-    elif isinstance(module, _NormBase):
-        yield "num_features", "weight" if module.weight is not None else "running_mean", 0
-    elif isinstance(module, nn.GroupNorm):
-        yield "num_channels", "weight", 0
-    elif isinstance(module, nn.Embedding):
-        yield "embedding_dim", "weight", 1
-    elif isinstance(module, nn.RNNBase | nn.RNNCellBase):
-        last = "_l0" if isinstance(module, nn.RNNBase) else ""
-        yield "input_size", f"weight_ih{last}", 1
-        yield "hidden_size", f"weight_hh{last}", 1
-
-
 @contextmanager
 def sizes_marked(
     network: nn.Module, labelling: Labelling, asked: list[Comparison]
@@ -132,7 +108,7 @@ def sizes_marked(
     """Inside, the sizes that layers hold are such numbers."""
     before = []
     for module in (module for module in network.modules() if module._parameters):
-        for size, attribute, axis in _sized(module):
+        for size, attribute, axis in sizes_of(module):
             tensor, own = getattr(module, attribute, None), vars(module)
             name = labelling.names.get(id(tensor)) if isinstance(tensor, Tensor) else None
             if name is not None and type(own.get(size)) is int:

@@ -1,8 +1,10 @@
 """What the report says of filters behind real codecs, beside what the standard says of its own."""
 
-from stages.figures.codecs import plain
+from statistics import fmean
+
+from stages.figures.codecs import networks_in, plain
 from stages.figures.drawing import Rows, Table
-from stages.measuring.rate_distortion import DELTAS, MEAN, mean_rate, mean_rates
+from stages.measuring.rate_distortion import DELTAS, MEAN, mean_rates
 
 COLUMNS = (("hevc", "low_delay"), ("vvc", "low_delay"), ("hevc", "random_access"),
            ("vvc", "random_access"))  # fmt: skip
@@ -23,32 +25,32 @@ DIFFERENCES = (
 def codec_lead(deltas: Rows) -> str:
     """What filters save on bicubic, and what pruning cost of it."""
     found = mean_rates(deltas)
-    names = [name for name in ("dense", "pruned") if any(key[2] == name for key in found)]
-    means = {name: mean_rate(deltas, name) for name in names}
-    if None in means.values():
+    names = networks_in(found)
+    known = {case: rate for case, rate in found.items() if rate is not None}
+    if any(case[2] in names for case in found.keys() - known.keys()):
         return (
             "Curves of filters and of bicubic do not overlap or do not grow everywhere, so BD-rate "
             "is not known for all cases: see the table."
         )
-    dense = means["dense"] or 0.0
-    if "pruned" not in means:
+    means = {name: fmean(rate for case, rate in known.items() if case[2] == name) for name in names}
+    if "pruned" not in names:
         return (
             "Behind real codecs the dense filter, which was selected, needs "
-            f"{-dense:.3f} less rate than bicubic for the same Y-PSNR (BD-rate, mean of all codecs "
-            "and modes)."
+            f"{-means['dense']:.3f} less rate than bicubic for the same Y-PSNR (BD-rate, mean of "
+            "all codecs and modes)."
         )
-    pruned = means["pruned"] or 0.0
     costs = {
-        (codec, mode): (value or 0) - (found[codec, mode, "dense"] or 0)
-        for (codec, mode, name), value in found.items()
+        (codec, mode): rate - known[codec, mode, "dense"]
+        for (codec, mode, name), rate in known.items()
         if name == "pruned"
     }
     worst = max(costs, key=lambda case: costs[case])
     kept = costs[worst] < STANDARD_COST
     return (
-        f"Behind real codecs the pruned filter needs {-pruned:.3f} less rate than bicubic for the "
-        f"same Y-PSNR (BD-rate, mean of {len(costs)} codecs and modes), the dense one "
-        f"{-dense:.3f}. Pruning changes BD-rate by {pruned - dense:+.4f} on average and "
+        f"Behind real codecs the pruned filter needs {-means['pruned']:.3f} less rate than bicubic "
+        f"for the same Y-PSNR (BD-rate, mean of {len(costs)} codecs and modes), the dense one "
+        f"{-means['dense']:.3f}. Pruning changes BD-rate by "
+        f"{means['pruned'] - means['dense']:+.4f} on average and "
         f"{costs[worst]:+.4f} at worst ({worst[0].upper()}, {plain(worst[1])}): "
         f"{'less' if kept else 'not less'} than the {STANDARD_COST} that the standard names."
     )

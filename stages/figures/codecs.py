@@ -1,5 +1,6 @@
 """Figures of filters behind real codecs: rate-distortion curves, and deltas against bicubic."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -74,7 +75,7 @@ def delta_figure(deltas: Rows) -> Figure:
     found = mean_rates(deltas)
     cases = list(dict.fromkeys((codec, mode) for codec, mode, _ in found))
     figure, axes = plt.subplots(figsize=(3 + 1.6 * len(cases), 4.2))
-    names = [name for name in ("dense", "pruned") if any(key[2] == name for key in found)]
+    names = networks_in(found)
     for number, name in enumerate(names):
         places = [place + 0.4 * number for place in range(len(cases))]
         values = [found[*case, name] for case in cases]
@@ -89,6 +90,12 @@ def delta_figure(deltas: Rows) -> Figure:
     axes.margins(y=0.15)
     figure.legend(loc="outside right upper", fontsize=9)
     return figure
+
+
+def networks_in(rates: Iterable[tuple[str, str, str]]) -> list[str]:
+    """Which networks, dense first, rates by codec, mode and filter are of."""
+    filters = {name for _, _, name in rates}
+    return [name for name in ("dense", "pruned") if name in filters]
 
 
 def plain(mode: str) -> str:

@@ -58,7 +58,7 @@ def _tables(results: Results) -> list[str]:
         "Steps of channel pruning, on validation": steps_table(results.records),
     }
     parts = [report.heading(title) + report.table(*content) for title, content in tables.items()]
-    notes = dict.fromkeys(record.get("macs_note") for record in results.records.values())
+    notes = dict.fromkeys(record["macs_note"] for record in results.records.values())
     parts[1:1] = [report.paragraph(note) for note in notes if note]
     if results.decision["decided"]:
         parts.append(report.heading("What a zero is worth"))

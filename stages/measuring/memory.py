@@ -1,7 +1,9 @@
-"""What a forward pass needs, told before it is tried."""
+"""What a network needs of memory and disk, told before it is tried."""
 
 import copy
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -58,6 +60,17 @@ class _LargestTensor(TorchDispatchMode):
         sizes = [leaf.nbytes for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
         self.size = max([self.size, *sizes])
         return output
+
+
+def refuse_little_space(network: nn.Module, copies: int) -> None:
+    """Refuse to begin where so many copies of a network do not fit on the disk (`UserError`)."""
+    needed = copies * sum(tensor.nbytes for tensor in network.state_dict().values())
+    free = shutil.disk_usage(Path.cwd()).free
+    if free < needed:
+        raise UserError(
+            f"the models of this run take about {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} "
+            "GiB of the disk are free: make room, or take fewer steps"
+        )
 
 
 def _free_bytes(device: torch.device) -> int:

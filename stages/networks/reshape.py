@@ -76,54 +76,71 @@ def _tensors_with_owners(network: nn.Module) -> Iterator[tuple[str, tuple[nn.Mod
 
 
 def _reshape_module(module: nn.Module, replaced: Mapping[int, Tensor]) -> None:
-    before = getattr(module, "weight", None)
-    old_shape = tuple(before.shape) if isinstance(before, Tensor) else ()
+    following = [*sizes_of(module), *_groups_of(module)]
+    before = [_length(module, attribute, axis) for _, attribute, axis in following]
     for attribute, tensor in [*module._parameters.items(), *module._buffers.items()]:
         if id(tensor) in replaced:
             setattr(module, attribute, replaced[id(tensor)])
-    if isinstance(module, nn.RNNBase | nn.RNNCellBase):
-        _set_recurrent(module)
-    elif isinstance(module, _NormBase):
-        sized = module.weight if module.weight is not None else module.running_mean
-        if sized is not None:
-            module.num_features = len(sized)
-    elif isinstance(before, Tensor):
-        _set_sizes(module, old_shape, tuple(module.weight.shape))  # type: ignore[arg-type]
+    for (size, attribute, axis), old in zip(following, before, strict=True):
+        if old:
+            new = getattr(module, size) * _length(module, attribute, axis) // old
+            setattr(module, size, new)
+    if isinstance(module, nn.LayerNorm | nn.RMSNorm) and isinstance(module.weight, Tensor):
+        module.normalized_shape = tuple(module.weight.shape)
 
 
-def _set_sizes(module: nn.Module, old: tuple[int, ...], new: tuple[int, ...]) -> None:
+def _length(module: nn.Module, attribute: str, axis: int) -> int:
+    """The length of a tensor's axis; 0 where the module has no such tensor."""
+    tensor = getattr(module, attribute, None)
+    return tensor.shape[axis] if isinstance(tensor, Tensor) else 0
+
+
+def _groups_of(module: nn.Module) -> Iterator[tuple[str, str, int]]:
+    """The number of groups, where it follows the number of channels: each group has one."""
+    if isinstance(module, _ConvNd | nn.GroupNorm) and _one_each(module):
+        yield "groups" if isinstance(module, _ConvNd) else "num_groups", "weight", 0
+
+
+def sizes_of(module: nn.Module) -> Iterator[tuple[str, str, int]]:
+    """Sizes that a layer holds as attributes, and the tensor and axis whose length each follows.
+
+    A size is as many times the length as the layer was built with: the channels of a grouped
+    convolution are more than its weight is long, the states of an LSTM are fewer.
+    """
     if isinstance(module, _ConvNd):
         # A weight is (outputs, inputs / groups, ...); transposed, (inputs, outputs / groups, ...).
-        # Noted once, as built: a grouped layer may come down to one channel a group later on.
-        one_each = module.__dict__.setdefault("one_each", old[1] == 1 and module.groups > 1)
-        if one_each:  # depthwise: whole groups go
-            module.groups = new[0] * module.groups // old[0]
-        sizes = (new[0], new[1] * module.groups)
-        if isinstance(module, _ConvTransposeNd):
-            module.in_channels, module.out_channels = sizes
-        else:
-            module.out_channels, module.in_channels = sizes
-    elif isinstance(module, nn.Linear):
-        module.out_features, module.in_features = new
-    elif isinstance(module, nn.PReLU):
-        module.num_parameters = new[0]
-    elif isinstance(module, nn.LayerNorm | nn.RMSNorm):
-        module.normalized_shape = new
-    elif isinstance(module, nn.GroupNorm):
+        sides = ("in_channels", "out_channels")
+        first, second = sides if isinstance(module, _ConvTransposeNd) else sides[::-1]
+        yield first, "weight", 0
+        yield second, "weight", 0 if _one_each(module) else 1
+    elif isinstance(module, _NormBase):
+        yield "num_features", "weight" if module.weight is not None else "running_mean", 0
+    elif isinstance(module, nn.RNNBase | nn.RNNCellBase):
+        last = "_l0" if isinstance(module, nn.RNNBase) else ""
+        yield "input_size", f"weight_ih{last}", 1
+        yield "hidden_size", f"weight_hh{last}", 0
+    else:
+        for kind, sizes in SIZES.items():
+            if isinstance(module, kind):
+                yield from ((size, "weight", axis) for axis, size in enumerate(sizes))
+
+
+SIZES: dict[type[nn.Module], tuple[str, ...]] = {
+    nn.Linear: ("out_features", "in_features"),
+    nn.Embedding: ("num_embeddings", "embedding_dim"),
+    nn.GroupNorm: ("num_channels",),
+    nn.PReLU: ("num_parameters",),
+}
+"""Layers whose sizes are the lengths of their weights' axes, in order."""
+
+
+def _one_each(module: _ConvNd | nn.GroupNorm) -> bool:
+    """Whether every group of a convolution or a normalisation has one channel: whole groups go.
+
+    Noted once, as built: a grouped layer may come down to one channel a group later on.
+    """
+    if isinstance(module, _ConvNd):
+        alone = module.groups > 1 and module.weight.shape[1] == 1
+    else:
         alone = module.num_groups == module.num_channels > 1
-        module.num_groups = (
-            new[0] if vars(module).setdefault("one_each", alone) else module.num_groups
-        )
-        module.num_channels = new[0]
-    elif isinstance(module, nn.Embedding):
-        module.num_embeddings, module.embedding_dim = new
-
-
-def _set_recurrent(module: nn.RNNBase | nn.RNNCellBase) -> None:
-    last = "_l0" if isinstance(module, nn.RNNBase) else ""
-    module.input_size = getattr(module, f"weight_ih{last}").shape[1]
-    gates = getattr(module, f"weight_hh{last}").shape[0]
-    module.hidden_size = gates // GATES[type(module).__name__.removesuffix("Cell")]
-
-
-GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
+    return bool(vars(module).setdefault("one_each", alone))

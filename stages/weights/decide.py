@@ -36,10 +36,10 @@ def largest_that_keeps(
     beyond = next((point for point in curves[score] if point[0] > sparsity), None)
     if beyond:
         reason += f"; the next point, {beyond[0]:.4f}, does not ({text(beyond[1])})"
-    reason += _again(curves[score], keeps)
+    reason += _again(curves[score], best[score], keeps)
     refused = {
         other: f"keeps it up to {best[other][0]:.4f}"
-        + _again(curves[other], keeps)
+        + _again(curves[other], best[other], keeps)
         + _control(other)
         for other in curves
         if other != score
@@ -57,9 +57,8 @@ def kept_until(curve: SparsityCurve, keeps: Callable[[float], bool]) -> tuple[fl
     return last
 
 
-def _again(curve: SparsityCurve, keeps: Callable[[float], bool]) -> str:
+def _again(curve: SparsityCurve, last: tuple[float, float], keeps: Callable[[float], bool]) -> str:
     """At which sparsities the criterion is kept again after the first point that fails it."""
-    last = kept_until(curve, keeps)
     again = [f"{point[0]:.4f}" for point in curve if point > last and keeps(point[1])]
     if not again:
         return ""
