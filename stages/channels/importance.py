@@ -40,6 +40,15 @@ def unit_importance(
     return {group.name: _relative(_unit_values(group, values, kind)) for group in graph.groups}
 
 
+def taylor_values(network: nn.Module, graph: Graph, gradients: Mapping[str, Tensor]) -> Importance:
+    """The sum of (weight x gradient)^2 of every unit, as it is."""
+    values = {
+        name: (p.detach().cpu().double() * gradients[name].cpu().double()) ** 2
+        for name, p in network.named_parameters()
+    }
+    return {group.name: _unit_values(group, values, "taylor") for group in graph.groups}
+
+
 def unit_norms(network: nn.Module, graph: Graph) -> Importance:
     """Euclidean norm of every unit over all its slices of parameters."""
     squares = {name: p.detach().cpu().double() ** 2 for name, p in network.named_parameters()}

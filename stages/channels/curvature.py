@@ -1,0 +1,92 @@
+"""What the loss does where a layer's outputs change, to second order, in two Kronecker factors.
+
+Martens and Grosse, "Optimizing neural networks with Kronecker-factored approximate curvature",
+ICML 2015; of convolutions, Grosse and Martens, ICML 2016.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from stages.contractions.calls import Call, CallsSeen, GradientsSeen, Layer
+from stages.contractions.matrices import (
+    as_matrices,
+    input_rows,
+    output_rows,
+    positions_in,
+    some_positions,
+)
+from stages.dependency.tracing import same_draws
+
+ROWS = 16_384  # of a layer's inputs and gradients, where there are so many
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+Samples = Sequence[tuple[Tensor, Tensor]]  # batches of inputs and targets
+
+
+@dataclass
+class Curvature:
+    """Of a layer: mean products of its inputs over positions and samples (groups, columns,
+    columns), and of its outputs' gradients (groups, outputs, outputs), summed over positions,
+    mean over samples."""
+
+    inputs: Tensor
+    gradients: Tensor
+    positions: int = 0
+
+    @property
+    def mean_inputs(self) -> Tensor:
+        return self.inputs / max(1, self.positions)
+
+
+def curvatures(
+    network: nn.Module, samples: Samples, loss: Loss
+) -> tuple[dict[Layer, Curvature], dict[str, Tensor]]:
+    """The curvature of every layer, and the mean gradient of every parameter."""
+    found: dict[Layer, Curvature] = {}
+    count = sum(len(inputs) for inputs, _ in samples)
+    quota = max(1, ROWS // len(samples))
+
+    def forward(call: Call) -> None:
+        rows = _sampled(call, quota)
+        layer = call.layer
+        if layer not in found:
+            weight = network.get_parameter(layer.weight)[layer.start : layer.start + layer.rows]
+            groups, outs, columns = as_matrices(weight, layer.geometry).shape
+            found[layer] = Curvature(
+                torch.zeros(groups, columns, columns, dtype=torch.float64),
+                torch.zeros(groups, outs, outs, dtype=torch.float64),
+            )
+        found[layer].inputs += rows.mT @ rows
+        found[layer].positions += rows.shape[1]
+
+    def backward(layer: Layer, gradient: Tensor) -> None:
+        if layer in found:
+            places = some_positions(gradient, layer.geometry, quota)
+            rows = output_rows(gradient, layer.geometry, places).double()
+            rows = rows.view(len(places), layer.groups, -1).transpose(0, 1)
+            share = positions_in(gradient, layer.geometry) / len(places)
+            found[layer].gradients += rows.mT @ rows * (share / count)
+
+    network.eval().zero_grad()
+    with torch.enable_grad(), same_draws():
+        for inputs, targets in samples:
+            with CallsSeen(network, forward):
+                output = network(inputs.clone().requires_grad_())
+            # A mean over a batch: gradients are those of each sample's own loss.
+            total = loss(output, targets) * len(inputs)
+            with GradientsSeen(network, backward):
+                total.backward()
+    gradients = {
+        name: torch.zeros_like(p) if p.grad is None else p.grad / count
+        for name, p in network.named_parameters()
+    }
+    network.zero_grad()
+    return found, gradients
+
+
+def _sampled(call: Call, quota: int) -> Tensor:
+    places = some_positions(call.outputs, call.layer.geometry, quota)
+    return input_rows(call, places).detach().double()

@@ -1,0 +1,1 @@
+"""The contractions of a network, its convolutions and linear layers, as matrices."""
