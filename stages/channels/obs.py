@@ -52,7 +52,7 @@ def _one_by_one(readers: "list[Reader]", units: int) -> NDArray[np.float64]:
     left, highest = np.arange(units), 0.0
     found = np.zeros(units)
     while len(left):
-        costs = sum(reader.costs(left) for reader in readers).numpy()
+        costs = sum((reader.costs(left).numpy() for reader in readers), np.zeros(len(left)))
         cheapest = int(costs.argmin())
         highest = max(highest, float(costs[cheapest]))
         found[left[cheapest]] = highest
@@ -75,7 +75,8 @@ class Reader:
         inner = self.inverse[columns[:, :, None], columns[:, None, :]]
         weighed = self.gradients @ self.weight
         own, other = (w[:, columns].movedim(0, 1) for w in (self.weight, weighed))
-        return torch.linalg.solve(inner, own.mT @ other).diagonal(dim1=1, dim2=2).sum(1)
+        ratio: Tensor = torch.linalg.solve(inner, own.mT @ other)
+        return ratio.diagonal(dim1=1, dim2=2).sum(1)
 
     def remove(self, unit: int) -> None:
         """Take the unit's columns out; the others are refitted."""

@@ -128,8 +128,9 @@ class Weights:
         if found is None or found[1].shape != weight.shape:
             return None
         stride, padding, dilation, transposed, extra, groups = arguments
-        lengths = map(tuple, (weight.shape[2:], stride, padding, dilation))
-        geometry = Geometry(*lengths, transposed, tuple(extra), groups)
+        kernel = tuple(weight.shape[2:])
+        moves = (tuple(stride), tuple(padding), tuple(dilation))
+        geometry = Geometry(kernel, *moves, transposed, tuple(extra), groups)
         return Layer(found[0], 0, len(weight), geometry)
 
     def linear(self, weight: Tensor) -> Layer | None:
@@ -138,7 +139,8 @@ class Weights:
         if found is None:
             return None
         name, whole = found
-        start, rest = divmod(weight.storage_offset() - whole.storage_offset(), whole.stride(0))
+        offset = int(weight.storage_offset() - whole.storage_offset())
+        start, rest = divmod(offset, whole.stride(0))
         alike = weight.shape[1:] == whole.shape[1:] and weight.stride() == whole.stride()
         return Layer(name, start, len(weight)) if whole.dim() == 2 and alike and not rest else None
 

@@ -51,16 +51,16 @@ def as_matrices(weight: Tensor, geometry: Geometry | None) -> Tensor:
     if geometry is None:
         return weight.unsqueeze(0)
     if geometry.transposed:  # a weight (inputs, outputs / groups, ...), and taps in turned order
-        split = weight.unflatten(0, (geometry.groups, -1)).transpose(1, 2)
+        split = weight.view(geometry.groups, -1, *weight.shape[1:]).transpose(1, 2)
         return split.flip(tuple(range(3, split.dim()))).flatten(2)
-    return weight.unflatten(0, (geometry.groups, -1)).flatten(2)
+    return weight.view(geometry.groups, -1, *weight.shape[1:]).flatten(2)
 
 
 def from_matrices(matrices: Tensor, geometry: Geometry | None, shape: torch.Size) -> Tensor:
     """The weight of a shape that `as_matrices` makes these matrices of."""
     if geometry is None or not geometry.transposed:
         return matrices.reshape(shape)
-    split = matrices.unflatten(2, (shape[0] // geometry.groups, *shape[2:]))
+    split = matrices.reshape(*matrices.shape[:2], shape[0] // geometry.groups, *shape[2:])
     return split.flip(tuple(range(3, split.dim()))).transpose(1, 2).reshape(shape)
 
 
@@ -84,7 +84,8 @@ def _stuffed(x: Tensor, stride: tuple[int, ...]) -> Tensor:
     """With zeros between neighbours, as many as a transposed convolution steps over."""
     lengths = [(n - 1) * s + 1 for n, s in zip(x.shape[2:], stride, strict=True)]
     wide = x.new_zeros((*x.shape[:2], *lengths))
-    wide[(..., *(slice(None, None, s) for s in stride))] = x
+    steps = [slice(None), slice(None), *(slice(None, None, s) for s in stride)]
+    wide[tuple(steps)] = x
     return wide
 
 

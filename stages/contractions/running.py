@@ -1,6 +1,7 @@
 """Running a network up to the contractions that are asked for."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import torch
 from torch import Tensor, nn
@@ -38,10 +39,8 @@ def run_until(network: nn.Module, inputs: Tensor, wanted: Wanted) -> None:
             raise _Enough
         number += 1
 
-    try:
+    with suppress(_Enough):
         _run(network, inputs, CallsSeen(network, seen))
-    except _Enough:
-        pass
 
 
 def outputs_of(network: nn.Module, inputs: Tensor) -> list[Tensor]:

@@ -61,4 +61,5 @@ def ridge(sums: Sums, near: Tensor, strength: float, bias: bool) -> Tensor:
         r[:, -1] = 0
     left = sums.inputs + torch.diag_embed(r)
     right = sums.products + r.unsqueeze(2) * near.double()
-    return torch.linalg.solve(left, right)
+    solved: Tensor = torch.linalg.solve(left, right)
+    return solved

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from stages.channels.removal import remove_channels
 from stages.channels.repair import repair_channels
 from stages.dependency.build import build_graph
-from stages.dependency.graph import Graph
 from tests.dependency.cases import CASES, PRUNABLE, network_of, prepared, some_units
 
 TINY = 1e-9  # a ridge that a test of exactness does not see

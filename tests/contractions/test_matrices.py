@@ -42,7 +42,8 @@ def weight_of(network: nn.Module, layer: Layer) -> Tensor:
 
 def product(network: nn.Module, call: Call, places: Tensor) -> Tensor:
     rows = input_rows(call, places)
-    made = (rows @ as_matrices(weight_of(network, call.layer), call.layer.geometry).mT).movedim(0, 1)
+    matrices = as_matrices(weight_of(network, call.layer), call.layer.geometry)
+    made = (rows @ matrices.mT).movedim(0, 1)
     return made.flatten(1) + (0 if call.bias is None else call.bias)
 
 
@@ -65,8 +66,8 @@ def test_weights_come_back_from_their_matrices(name: str) -> None:
     layer, shape = CASES[name]
     network = nn.Sequential(layer).double()
     (call,), _ = all_calls(network, torch.randn(shape, dtype=torch.float64))
-    weight = layer.weight.detach()
-    again = from_matrices(as_matrices(weight, call.layer.geometry), call.layer.geometry, weight.shape)
+    weight, geometry = layer.weight.detach(), call.layer.geometry
+    again = from_matrices(as_matrices(weight, geometry), geometry, weight.shape)
     assert torch.equal(again, weight)
 
 
