@@ -107,6 +107,11 @@ def prune_schedule(step: str) -> Path:
     return SCHEDULE / "prune" / f"{step}.json"
 
 
+def recover_schedule(step: str) -> Path:
+    """Whether a step trains after removal."""
+    return SCHEDULE / "recover" / f"{step}.json"
+
+
 def verdict_path(name: str) -> Path:
     """Whether a model keeps the criterion, and nothing else, so that later steps rerun only if
     that changes."""

@@ -1,28 +1,31 @@
-"""Remove channels until a step's target share of the initial parameters is gone."""
+"""Remove channels until a step's target share of the parameters is gone; repair what is left."""
 
-from dataclasses import replace
+import copy
+from dataclasses import asdict, replace
 from typing import Any
 
-import torch
+from torch import nn
 
 from stages import artifacts
-from stages.channels.proof import DOUBLE, Proof, masking_proof
-from stages.channels.removal import count_after, parameter_shapes, remove_channels
-from stages.dependency.graph import Removed, combine, removed_indices
+from stages.channels.removal import remove_channels
+from stages.dependency.graph import Graph, combine
 from stages.dependency.graph_file import to_ranges
 from stages.device import device_for
-from stages.errors import UserError
 from stages.measuring.parameters import count_parameters
 from stages.networks.saved import save_network
-from stages.pruning_step import pass_on, starts_failed, step_from_arguments
+from stages.pruning_rounds import Pruned, prune_in_rounds
+from stages.pruning_step import Step, pass_on, starts_failed, step_from_arguments
 from stages.running import run_stage
-from stages.step_model import StepModel, choose_for, load_step_model, rank
-from stages.tasks.task import task_of
+from stages.settings import Settings
+from stages.step_model import StepModel, load_step_model
+from stages.tasks.quality import measures_of
+from stages.tasks.task import Task, task_of
+from stages.testing.baseline import baseline_of
 from stages.training.loop import seed_everything
 
 
 def main() -> None:
-    """Write the step's model after removal, before recovery."""
+    """Write the step's model after removal and repair, before recovery."""
     settings, step = step_from_arguments()
     source, target = artifacts.sparsified_path(step.name), artifacts.after_removal_path(step.name)
     if starts_failed(step):
@@ -31,65 +34,69 @@ def main() -> None:
     seed_everything(settings.seed)
     planned = artifacts.read_json(artifacts.prune_schedule(step.name))
     model, task = load_step_model(source, settings.trusted), task_of(settings)
-    importance = rank(model, planned["importance"], task, settings.training, f"prune {step.name}")
-    chosen = choose_for(model, importance, planned)
-    device = device_for(settings.training)
-    before = task.validate(model.network.to(device))
-    model.network.to("cpu")
-    report = _remove(model, chosen)
-    after = task.validate(model.network.to(device))
-    removed = combine(model.dense_graph, model.removed, chosen)
+    start = copy.deepcopy(model.network)
+    phase = f"prune {step.name}"
+    pruned = prune_in_rounds(model, start, planned, task, settings.training, phase)
+    report = _report(model, start, pruned, task, settings)
+    removed = combine(model.dense_graph, model.removed, pruned.removed)
     about = replace(
-        model.about.after(f"prune {step.name}"),
+        model.about.after(phase),
         removed={name: to_ranges(units) for name, units in removed.items()},
     )
-    report |= {"target": planned["target"], "quality_before": before, "quality_after": after}
     with artifacts.fresh_folder(target) as folder:
         save_network(folder, model.network, about)
-        artifacts.write_json(folder / artifacts.REMOVAL, report)
-    share = 1 - report["parameters"] / model.initial_parameters
-    print(
-        f"{step.name}: {report['parameters']} parameters left, share removed {share:.4f}; "
-        f"{task.quality.label} {task.quality.number(before)} before removal, "
-        f"{task.quality.text(after)} after"
-    )
+        artifacts.write_json(folder / artifacts.REMOVAL, {"target": planned["target"], **report})
+    _tell(step, report, 1 - report["parameters"] / model.initial_parameters, task, settings)
 
 
-def _remove(model: StepModel, chosen: Removed) -> dict[str, Any]:
-    """Remove from the model's network, checked against masking and against the predicted count.
-
-    Raises:
-        UserError: if the network without the units is not the network with them masked.
-    """
-    network, graph = model.network, model.graph
-    proof = _proven(model, chosen)
-    predicted = count_after(parameter_shapes(network), removed_indices(graph, chosen))
-    remove_channels(network, graph, chosen)
-    counted = count_parameters(network)
-    assert counted == predicted, f"{counted} parameters are left, not the {predicted} predicted"
+def _report(
+    model: StepModel, start: nn.Module, pruned: Pruned, task: Task, settings: Settings
+) -> dict[str, Any]:
+    """Parameters, the proof, and quality before removal, after it, and after repair."""
+    device, repaired = device_for(settings.training), pruned.repair is not None
+    before = task.validate(start.to(device))
+    after = task.validate(model.network.to(device))
+    model.network.to("cpu")
     return {
-        "parameters": counted,
-        "masking_error": proof.error,
-        "masking_precision": proof.precision,
+        "parameters": count_parameters(model.network),
+        "masking_error": pruned.proof.error,
+        "masking_precision": pruned.proof.precision,
+        "quality_before": before,
+        "quality_after": _cut(start, model.graph, pruned, task) if repaired else after,
+        "quality_repaired": after if repaired else None,
+        "repair": asdict(pruned.repair) if pruned.repair else None,
     }
 
 
-def _proven(model: StepModel, chosen: Removed) -> Proof:
-    generator = torch.Generator().manual_seed(0)
-    example = torch.rand(model.about.example_shape, generator=generator)
-    proof = masking_proof(model.network, example, model.graph, chosen)
-    if proof.precision != DOUBLE:
+def _cut(start: nn.Module, graph: Graph, pruned: Pruned, task: Task) -> float:
+    """Quality of the network that repair imitates, once the units are gone from it."""
+    cut = copy.deepcopy(start)
+    remove_channels(cut, graph, pruned.removed)
+    return task.validate(cut)
+
+
+def _tell(step: Step, report: dict[str, Any], share: float, task: Task, settings: Settings) -> None:
+    quality, repaired = task.quality, report["quality_repaired"]
+    text = (
+        f"{step.name}: {report['parameters']} parameters left, share removed {share:.4f}; "
+        f"{quality.label} {quality.number(report['quality_before'])} before removal, "
+        f"{quality.text(report['quality_after'])} after"
+    )
+    if repaired is not None:
+        text += f", {quality.text(repaired)} repaired ({len(report['repair']['layers'])} layers)"
+        for name, reason in report["repair"]["left"].items():
+            text += f"\n{step.name}: {name} is left as it was cut: {reason}"
+    print(text)
+    found = report["quality_after"] if repaired is None else repaired
+    baseline = baseline_of(settings).validate()
+    if quality.better(baseline, found):
+        advice = "take more steps, or a smaller target"
+        if repaired is None:
+            advice = "pruning.repair.method: least_squares mends it without training"
         print(
-            f"prune: the network does not compute in {DOUBLE} throughout: compared with masking in "
-            f"{proof.precision}, with an error of {proof.limit:.0e} allowed"
+            f"warning: {step.name}: removal leaves {quality.text(found)}, worse than "
+            f"{measures_of(settings).baseline} ({quality.number(baseline)}): {advice}"
         )
-    if not proof.holds:
-        raise UserError(
-            f"removal would change what the network computes (relative error {proof.error:.1e} "
-            f"against masking, in {proof.precision}): protect the layers in question with "
-            "pruning.protect and report the network"
-        )
-    return proof
 
 
 if __name__ == "__main__":

@@ -38,8 +38,13 @@ def starts_failed(step: Step) -> bool:
 
 def pass_on(step: Step, source: Path, target: Path) -> None:
     """Hand a model that failed the criterion to the next stage as it is, and say so."""
+    hand_over(source, target)
+    print(f"{step.name}: {step.start} failed the criterion; its model is passed on untouched")
+
+
+def hand_over(source: Path, target: Path) -> None:
+    """Hand a model to the next stage as it is, without the records of how it was made."""
     with artifacts.fresh_folder(target) as folder:
         shutil.copytree(source, folder, dirs_exist_ok=True)
         for record in (artifacts.HISTORY, artifacts.REMOVAL):
             (folder / record).unlink(missing_ok=True)
-    print(f"{step.name}: {step.start} failed the criterion; its model is passed on untouched")

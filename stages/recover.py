@@ -2,7 +2,7 @@
 
 from stages import artifacts
 from stages.networks.saved import load_network, save_network
-from stages.pruning_step import pass_on, starts_failed, step_from_arguments
+from stages.pruning_step import hand_over, pass_on, starts_failed, step_from_arguments
 from stages.running import run_stage
 from stages.tasks.task import task_of
 from stages.training.loop import Plan, seed_everything, train
@@ -14,6 +14,10 @@ def main() -> None:
     source, target = artifacts.after_removal_path(step.name), artifacts.model_path(step.name)
     if starts_failed(step):
         pass_on(step, source, target)
+        return
+    if not artifacts.read_json(artifacts.recover_schedule(step.name))["train"]:
+        hand_over(source, target)
+        print(f"{step.name}: not trained, as the procedure says")
         return
     seed_everything(settings.seed)
     network, about = load_network(source, settings.trusted)

@@ -3,13 +3,16 @@
 Stages depend on these files instead of on `pruning.*`, so only those whose file changed rerun.
 """
 
+from pathlib import Path
+from typing import Any
+
 from stages import artifacts
 from stages.channels.budget import Limits, budget_for, smallest_reachable
 from stages.channels.schedule import step_targets
 from stages.dependency.graph_file import graph_from_json
 from stages.errors import UserError
 from stages.running import run_stage
-from stages.settings import Pruning, load_settings
+from stages.settings import Procedure, Pruning, load_settings
 
 
 def main() -> None:
@@ -17,25 +20,37 @@ def main() -> None:
     settings = load_settings()
     pruning = settings.pruning
     targets = step_targets(pruning.schedule, pruning.target, list(pruning.steps), pruning.shares)
-    ranking = {"importance": pruning.importance, "protect": list(pruning.protect)}
-    limits = {
+    _refuse_unreachable(max(targets.values()), pruning)
+    with artifacts.fresh_folder(artifacts.SCHEDULE) as folder:
+        for step, target in targets.items():
+            for path, content in _files_of(step, target, pruning, settings.chosen).items():
+                artifacts.write_json(folder / path.relative_to(artifacts.SCHEDULE), content)
+        artifacts.write_json(folder / artifacts.REACHABLE.name, {"reachable": True})
+    print("targets: " + ", ".join(f"{step} {target:.3f}" for step, target in targets.items()))
+
+
+def _files_of(
+    step: str, target: float, pruning: Pruning, chosen: Procedure
+) -> dict[Path, dict[str, Any]]:
+    """What each stage of a step may see: no more than changes its result."""
+    looking: dict[str, Any] = {"samples": pruning.repair.samples, "ridge": pruning.repair.ridge}
+    ranking: dict[str, Any] = {"importance": chosen.importance, "protect": list(pruning.protect)}
+    ranking |= looking if chosen.importance == "obs" else {}
+    removal = {
+        **ranking,
+        "target": target,
         "scope": pruning.scope,
         "minimum": pruning.minimum_channels,
         "round_to": pruning.round_to,
     }
-    regime = settings.of(settings.sparsity).regime
-    _refuse_unreachable(max(targets.values()), pruning)
-    with artifacts.fresh_folder(artifacts.SCHEDULE) as folder:
-        for step, target in targets.items():
-            removal = {"target": target, **ranking, **limits}
-            seen = {"growing": ranking, "selected": removal, "none": {}}[regime]
-            for path, content in (
-                (artifacts.prune_schedule(step), removal),
-                (artifacts.sparsify_schedule(step), {"regime": regime, "seen": seen}),
-            ):
-                artifacts.write_json(folder / path.relative_to(artifacts.SCHEDULE), content)
-        artifacts.write_json(folder / artifacts.REACHABLE.name, {"reachable": True})
-    print("targets: " + ", ".join(f"{step} {target:.3f}" for step, target in targets.items()))
+    repair: dict[str, Any] = {"rounds": pruning.rounds, "repair": chosen.repair}
+    repair |= looking if chosen.repair != "none" else {}
+    seen = {"growing": ranking, "selected": removal, "none": {}}[chosen.regime]
+    return {
+        artifacts.prune_schedule(step): removal | repair,
+        artifacts.sparsify_schedule(step): {"regime": chosen.regime, "seen": seen},
+        artifacts.recover_schedule(step): {"train": chosen.recovery},
+    }
 
 
 def _refuse_unreachable(target: float, pruning: Pruning) -> None:

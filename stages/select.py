@@ -50,6 +50,7 @@ def _row(step: str, record: Mapping[str, Any]) -> dict[str, Any]:
         "target": removal.get("target", ""),
         "quality_before_removal": removal.get("quality_before", ""),
         "quality_after_removal": removal.get("quality_after", ""),
+        "quality_after_repair": removal.get("quality_repaired", ""),
         **{column: record[column] for column in columns},
     }
 

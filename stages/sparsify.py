@@ -55,7 +55,7 @@ def _learn(settings: Settings, step: Step, model: StepModel, visible: Mapping[st
         keep_best=False,
     )
     network, seen, finished = model.network, visible["seen"], None
-    importance = rank(model, seen["importance"], task, settings.training, plan.phase)
+    importance = rank(model, seen, task, settings.training, plan.phase)
     if visible["regime"] == "growing":
         free = [g.name for g in model.graph.groups if not is_protected(g, seen["protect"])]
         ceilings = relative_ceilings(

@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from torch import nn
+from torch.utils.data import DataLoader
 
 from stages import artifacts
 from stages.channels.budget import Limits, budget_for, choose_units
-from stages.channels.importance import Importance, Kind, unit_importance
+from stages.channels.curvature import Samples
+from stages.channels.importance import Importance, unit_importance
+from stages.channels.obs import obs_importance
 from stages.channels.removal import parameter_shapes
 from stages.dependency.graph import Graph, Removed
 from stages.dependency.graph_file import graph_from_json, removed_from_text
+from stages.device import device_for
 from stages.networks.saved import About, load_network
 from stages.settings import Training
 from stages.tasks.task import Task
@@ -45,21 +49,51 @@ def load_step_model(folder: Path, trusted: Collection[str]) -> StepModel:
     )
 
 
-def rank(model: StepModel, kind: Kind, task: Task, training: Training, phase: str) -> Importance:
-    """Importance of all units that are left; `taylor` looks at training samples."""
+def rank(
+    model: StepModel, ranking: Mapping[str, Any], task: Task, training: Training, phase: str
+) -> Importance:
+    """Importance of all units that are left, as a schedule file says.
+
+    `taylor` and `obs` look at training samples; groups that `obs` cannot rank are named.
+    """
+    kind = ranking["importance"]
+    if kind == "obs":
+        samples = training_samples(task, ranking["samples"], phase, training)
+        network = model.network.to(device_for(training))
+        importance, others = obs_importance(
+            network, model.graph, samples, task.loss, ranking["ridge"]
+        )
+        network.to("cpu")
+        if others:
+            print(f"ranked by taylor, as no layer reads them alone: {', '.join(others)}")
+        return importance
     gradients = None
     if kind == "taylor":
         gradients = loss_gradients(model.network, task, training, phase)
     return unit_importance(model.network, model.graph, kind, gradients)
 
 
+def training_samples(task: Task, count: int, phase: str, training: Training) -> Samples:
+    """Batches of so many training samples, on the device."""
+    device = device_for(training)
+    loader = DataLoader(task.samples(count, phase), batch_size=task.batch_size)
+    return [(inputs.to(device), targets.to(device)) for inputs, targets in loader]
+
+
 def choose_for(
-    model: StepModel, importance: Importance, planned: Mapping[str, Any]
+    model: StepModel,
+    importance: Importance,
+    planned: Mapping[str, Any],
+    budget: int | None = None,
 ) -> dict[str, Any]:
-    """The units that a step's schedule file asks to remove, by group."""
+    """The units that a step's schedule file asks to remove, by group.
+
+    `budget` is how many parameters may be left, if not as many as the step's target says.
+    """
     limits = Limits(
         planned["scope"], planned["minimum"], planned["round_to"], tuple(planned["protect"])
     )
-    budget = budget_for(planned["target"], model.initial_parameters)
+    if budget is None:
+        budget = budget_for(planned["target"], model.initial_parameters)
     shapes = parameter_shapes(model.network)
     return choose_units(model.graph, importance, shapes, budget, limits)

@@ -75,8 +75,9 @@ def _result(settings: Settings) -> Result:
 
 def run_name(settings: Settings) -> str:
     """What tells runs apart in a list: the task, and how its channels were pruned."""
-    pruning, regime = settings.pruning, settings.of(settings.sparsity).regime
-    return f"{settings.task} {max_share(settings):g} {pruning.importance} {pruning.scope} {regime}"
+    chosen, share, scope = settings.chosen, max_share(settings), settings.pruning.scope
+    how = f"{chosen.importance} {scope} {chosen.regime} {chosen.repair}"
+    return f"{settings.task} {settings.procedure} {share:g} {how}"
 
 
 def max_share(settings: Settings) -> float:

@@ -59,7 +59,7 @@ def curvatures(
                 torch.zeros(groups, columns, columns, dtype=torch.float64),
                 torch.zeros(groups, outs, outs, dtype=torch.float64),
             )
-        found[layer].inputs += rows.mT @ rows
+        found[layer].inputs += (rows.mT @ rows).cpu()
         found[layer].positions += rows.shape[1]
 
     def backward(layer: Layer, gradient: Tensor) -> None:
@@ -68,7 +68,7 @@ def curvatures(
             rows = output_rows(gradient, layer.geometry, places).double()
             rows = rows.view(len(places), layer.groups, -1).transpose(0, 1)
             share = positions_in(gradient, layer.geometry) / len(places)
-            found[layer].gradients += rows.mT @ rows * (share / count)
+            found[layer].gradients += (rows.mT @ rows).cpu() * (share / count)
 
     network.eval().zero_grad()
     with torch.enable_grad(), same_draws():

@@ -98,7 +98,7 @@ def _readers(
 def _readers_of(
     network: nn.Module, part: Slice, layer: Layer, curvature: Curvature, strength: float
 ) -> Iterator[Reader]:
-    weight = network.get_parameter(layer.weight).detach()
+    weight = network.get_parameter(layer.weight).detach().cpu()
     weight = weight[layer.start : layer.start + layer.rows].double()
     matrices = as_matrices(weight, layer.geometry)
     for place, (matrix, inputs, gradients) in enumerate(

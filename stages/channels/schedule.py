@@ -1,4 +1,4 @@
-"""How much each step removes."""
+"""How much each step, and each of its rounds, removes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -21,3 +21,9 @@ def step_targets(
     if schedule == "geometric":
         return {step: 1 - (1 - target) ** (i / count) for i, step in enumerate(steps, start=1)}
     return {step: target * i / count for i, step in enumerate(steps, start=1)}
+
+
+def round_budgets(now: int, end: int, rounds: int) -> list[int]:
+    """Parameters left after each round from `now` to `end`: each round leaves the same share."""
+    left = [round(now * (end / now) ** (i / rounds)) for i in range(1, rounds)]
+    return [*left, end]

@@ -153,7 +153,7 @@ class _Fit:
         now = as_matrices(self.weight, self.layer.geometry).mT
         if self.bias is not None:
             now = torch.cat([now, self.bias.view(len(now), 1, -1)], 1)
-        return now.double()
+        return now.double().cpu()
 
     def _add(self, sums: Sums, call: Call, targets: Tensor) -> None:
         rows = input_rows(call, self.positions(call))

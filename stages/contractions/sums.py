@@ -29,8 +29,8 @@ class Sums:
     def add(self, inputs: Tensor, outputs: Tensor) -> None:
         """Rows of X (groups, rows, columns) and of Y (groups, rows, outputs)."""
         inputs, outputs = inputs.double(), outputs.double()
-        self.inputs += inputs.mT @ inputs
-        self.products += inputs.mT @ outputs
+        self.inputs += (inputs.mT @ inputs).cpu()
+        self.products += (inputs.mT @ outputs).cpu()
         self.squares += float(outputs.square().sum())
         self.rows += inputs.shape[1]
 

@@ -24,8 +24,9 @@ def quality_figure(
     dense, baseline = first["dense_quality"], first["baseline_quality"]
     done = {step: record for step, record in records.items() if not record["passed_on"]}
     after = [dense, *(record["quality"] for record in done.values())]
-    around = [record["removal"][key] for record in done.values()
-              for key in ("quality_before", "quality_after")]  # fmt: skip
+    way = [record["removal"][key] for record in done.values()
+           for key in ("quality_before", "quality_after", "quality_repaired")]  # fmt: skip
+    around = [value for value in way if value is not None]
     near = [q for q in after if abs(q - limit) <= NEAR * abs(dense - limit)]
     figure, parts = broken_axes((9, 5.2), [dense, limit, *near], [baseline, *after, *around])
     for axes in parts:
@@ -44,16 +45,19 @@ def quality_figure(
 
 def _draw_steps(axes: Axes, done: Mapping[str, Mapping[str, Any]], after: Sequence[float]) -> None:
     left = [record["share_left"] for record in done.values()]
-    learned, cut = (
+    before, cut, repaired = (
         [record["removal"][key] for record in done.values()]
-        for key in ("quality_before", "quality_after")
+        for key in ("quality_before", "quality_after", "quality_repaired")
     )
     drawn = [
-        (left, learned, "^", SPARSE, "after sparsity learning"),
-        (left, cut, "v:", SPARSE, "after removal,\nbefore recovery"),
+        (left, before, "^", SPARSE, "before removal"),
+        (left, cut, "v:", SPARSE, "after removal"),
+        (left, repaired, "D--", DENSE, "after repair"),
         ([1.0, *left], after, "o-", PRUNED, "after recovery"),
     ]
     for shares, values, style, colour, label in drawn:
+        if None in values:
+            continue
         marked = inside(axes, values)
         axes.plot(shares, values, style, color=colour, ms=7, label=label, markevery=marked)
     for place in inside(axes, after[1:]):

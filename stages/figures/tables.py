@@ -8,6 +8,7 @@ from stages.figures.times import time_text
 from stages.tasks.quality import Quality
 
 COUNTS = ("parameters", "macs", "latency_ms", "bytes", "zip_bytes", "iterations")
+WAY = ("quality_before", "quality_after", "quality_repaired")  # of a step, on validation
 
 
 def models_table(
@@ -34,13 +35,12 @@ def steps_table(records: Mapping[str, Mapping[str, Any]]) -> Table:
     rows = []
     for step, record in records.items():
         removal = record["removal"]
-        way = ["", ""]
-        if removal:
-            way = [f"{removal[key]:.3f}" for key in ("quality_before", "quality_after")]
+        values = [removal[key] if removal else None for key in WAY]
+        way = ["" if value is None else f"{value:.3f}" for value in values]
         verdict = "passed on" if record["passed_on"] else str(record["keeps_criterion"]).lower()
         rows.append(
             [step, f"{1 - record['share_left']:.4f}", f"{record['parameters']:,}", *way,
              f"{record['quality']:.3f}", verdict]
         )  # fmt: skip
     head = ["step", "share removed", "parameters", "before removal", "after removal"]
-    return [*head, "after recovery", "keeps the criterion"], rows
+    return [*head, "after repair", "after recovery", "keeps the criterion"], rows

@@ -1,6 +1,7 @@
 """The whole of `params.yaml`: its sections, and reading it in one go."""
 
 import difflib
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -11,7 +12,7 @@ from ruamel.yaml.error import YAMLError
 from stages.errors import UserError
 from stages.settings.codec import Codec
 from stages.settings.data import Batches, Data, Evaluation
-from stages.settings.pruning import Criterion, Pruning
+from stages.settings.pruning import PROCEDURES, Criterion, Name, Procedure, Pruning
 from stages.settings.section import PerTask, Section, Seed, TaskName
 from stages.settings.training import Network, Phase, Sparsity, Training
 from stages.settings.weights import Sweep, Tradeoff
@@ -49,6 +50,7 @@ class Settings(Section):
 
     task: TaskName
     seed: Seed
+    procedure: Name
     data: Data
     network: PerTask[Network]
     batches: Batches
@@ -69,6 +71,17 @@ class Settings(Section):
         """The part of `section` that belongs to the task in use."""
         part: T = getattr(section, self.task)
         return part
+
+    @property
+    def chosen(self) -> Procedure:
+        """The procedure, with what settings say otherwise."""
+        said = {
+            "importance": self.pruning.importance,
+            "repair": self.pruning.repair.method,
+            "regime": self.of(self.sparsity).regime,
+        }
+        own: dict[str, Any] = {name: value for name, value in said.items() if value != "auto"}
+        return replace(PROCEDURES[self.procedure], **own)
 
     @property
     def trusted(self) -> frozenset[str]:

@@ -1,11 +1,34 @@
-"""Sections on channel pruning: its steps, its target, and the criterion."""
+"""Sections on channel pruning: its procedure, its steps, its target, and the criterion."""
 
 import itertools
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, model_validator
 
-from stages.settings.section import Count, NotNegative, Section, Share
+from stages.settings.section import Count, NotNegative, Positive, Section, Share
+
+Name = Literal["repaired", "instant", "standard"]
+Importance = Literal["obs", "norm2", "mean", "taylor"]
+Regime = Literal["growing", "selected", "none"]
+Method = Literal["least_squares", "none"]
+
+
+@dataclass(frozen=True)
+class Procedure:
+    """How a step ranks and repairs, how it learns sparsity, and whether it trains afterwards."""
+
+    importance: Importance
+    repair: Method
+    regime: Regime
+    recovery: bool
+
+
+PROCEDURES: dict[Name, Procedure] = {
+    "repaired": Procedure("obs", "least_squares", "none", recovery=True),
+    "instant": Procedure("obs", "least_squares", "none", recovery=False),
+    "standard": Procedure("norm2", "none", "growing", recovery=True),
+}
 
 DENSE = "dense"  # the name of the model that the first step starts from
 # What else is in models/, so no step can be called so.
@@ -49,14 +72,30 @@ def _chain(steps: dict[str, str]) -> None:
             raise ValueError(f"{name} must start from {expected}: steps are one chain, in order")
 
 
+class Repair(Section):
+    """Repair in closed form, on so many training samples, which importance `obs` looks at, too.
+
+    `ridge` is how far weights are held back, as a share of the mean square of a layer's inputs.
+    """
+
+    method: Method | Literal["auto"]
+    samples: Count
+    ridge: Positive
+
+
 class Pruning(Section):
-    """How much goes, in which steps, and by what ranking."""
+    """How much goes, in which steps, and by what ranking.
+
+    Within a step, removal and repair take turns in `rounds`.
+    """
 
     target: Share
     schedule: Literal["even", "geometric", "explicit"]
     shares: Annotated[dict[str, Share], BeforeValidator(_named_steps)]
     steps: Annotated[dict[str, str], BeforeValidator(_named_steps)]
-    importance: Literal["norm2", "mean", "taylor"]
+    importance: Importance | Literal["auto"]
+    repair: Repair
+    rounds: Count
     scope: Literal["global", "local"]
     minimum_channels: Count
     round_to: Count

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
+from stages.settings.pruning import Regime
 from stages.settings.section import AnyCount, Count, Positive, Section, Share
 
 
@@ -46,7 +47,7 @@ class Ceilings(Section):
 class Sparsity(Section):
     """Sparsity learning: penalties grow in `grow_epochs` and are held in `hold_epochs`."""
 
-    regime: Literal["growing", "selected", "none"]
+    regime: Regime | Literal["auto"]
     ceiling: Ceilings
     iterations: Count
     grow_epochs: Count

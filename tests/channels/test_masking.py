@@ -14,7 +14,7 @@ from stages.channels.masking import mask_channels
 from stages.channels.proof import DOUBLE, LIMITS, SINGLE, Proof, masking_proof, relative_error
 from stages.channels.removal import remove_channels
 from stages.dependency.build import build_graph
-from stages.prune import _remove
+from stages.pruning_rounds import _remove
 from stages.step_model import StepModel
 from tests.dependency.networks_under_test import Apply, between, chain, conv, lively
 from tests.dependency.own_networks import InPlace
@@ -100,7 +100,7 @@ def test_code_for_single_precision_is_judged_as_such(turning: bool) -> None:
     assert proof.error > LIMITS[DOUBLE]
 
 
-def removal_of(network: nn.Module, group: str, units: int) -> dict[str, Any]:
+def removal_of(network: nn.Module, group: str, units: int) -> Proof:
     network = lively(network)
     about = SimpleNamespace(example_shape=(2, 7, 5))
     model = SimpleNamespace(network=network, graph=build_graph(network, (2, 7, 5)), about=about)
@@ -112,10 +112,10 @@ def test_prune_reports_the_proof_and_says_where_it_is_one_in_single_precision(
 ) -> None:
     torch.manual_seed(0)
     report = removal_of(cancelling(), "head", 300)
-    assert report["masking_precision"] == DOUBLE
-    assert report["masking_error"] < LIMITS[DOUBLE]
+    assert report.precision == DOUBLE
+    assert report.error < LIMITS[DOUBLE]
     assert not capsys.readouterr().out
-    assert removal_of(SingleInside(turning=False), "head", 300)["masking_precision"] == SINGLE
+    assert removal_of(SingleInside(turning=False), "head", 300).precision == SINGLE
     printed = capsys.readouterr().out.splitlines()
     assert len(printed) == 1
     assert SINGLE in printed[0]
