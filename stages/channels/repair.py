@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from stages.contractions.calls import Layer
 from stages.contractions.matrices import as_matrices, from_matrices
-from stages.contractions.refit import Repair, refit
+from stages.contractions.refit import Repair, Teacher, refit
 from stages.contractions.running import all_calls
 from stages.contractions.sums import ridge
 from stages.contractions.used import used_layers
@@ -45,7 +45,7 @@ def repair_channels(
         for used in layers
     }
     repair = refit(
-        network, teacher, layers, outputs, inputs,
+        network, Teacher(teacher, inputs), layers, outputs,
         lambda used, sums, now: ridge(sums, now, strength, used.bias is not None),
     )  # fmt: skip
     seen = {used.layer.weight for used in layers}

@@ -45,41 +45,68 @@ class Repair:
     error_after: float
 
 
+class Teacher:
+    """What a network gives on batches of inputs.
+
+    With `keeps`, what its layers give is kept for the next network that is fitted to it.
+    """
+
+    def __init__(self, network: nn.Module, inputs: Sequence[Tensor], keeps: bool = False):
+        self.network, self.inputs, self.keeps = network, inputs, keeps
+        self.outputs = [outputs_of(network, batch) for batch in inputs]
+        self._kept: dict[Layer, list[Tensor]] = {}
+
+    def distance(self, network: nn.Module) -> float:
+        """Mean squared distance of another network's outputs."""
+        squares = count = 0.0
+        for batch, given in zip(self.inputs, self.outputs, strict=True):
+            for one, other in zip(outputs_of(network, batch), given, strict=True):
+                squares += float((one.double() - other.double()).square().sum())
+                count += one.numel()
+        return squares / count
+
+    def rows(self, block: Sequence["_Fit"]) -> dict[Layer, list[Tensor]]:
+        """Rows of what it gives, by layer, in the order of batches and calls."""
+        found: dict[Layer, list[Tensor]] = {fit.layer: [] for fit in block}
+
+        def keep(fit: _Fit, call: Call) -> None:
+            rows = output_rows(call.outputs, call.layer.geometry, fit.positions(call))
+            found[fit.layer].append(rows[:, fit.outputs])
+
+        new = [fit for fit in block if fit.layer not in self._kept]
+        wanted = {number: partial(keep, fit) for fit in new for number in fit.used.calls}
+        for batch in self.inputs if wanted else ():
+            run_until(self.network, batch, wanted)
+        found |= {fit.layer: self._kept[fit.layer] for fit in block if fit not in new}
+        if self.keeps:
+            self._kept |= found
+        return found
+
+
 def refit(
     network: nn.Module,
-    teacher: nn.Module,
+    teacher: Teacher,
     layers: Sequence[Used],
     outputs: Mapping[Layer, Tensor],
-    inputs: Sequence[Tensor],
     solve: Solve,
 ) -> Repair:
-    """Fit `layers` of `network`, in place, on batches of `inputs`.
+    """Fit `layers` of `network`, in place, on the teacher's inputs.
 
     `outputs` says which of the teacher's channels a layer has. A layer keeps its weights where
     those that are solved for fit no better; all do where the network's outputs on these inputs
     would be further from the teacher's.
     """
-    before, kept = _distance(network, teacher, inputs), copy.deepcopy(network.state_dict())
-    fits = [_Fit(network, layer, outputs[layer.layer], inputs) for layer in layers]
+    before, kept = teacher.distance(network), copy.deepcopy(network.state_dict())
+    fits = [_Fit(network, layer, outputs[layer.layer], teacher.inputs) for layer in layers]
     done = []
     for block in _blocks(fits):
-        targets = _targets(teacher, block, inputs)
+        targets = teacher.rows(block)
         done += [fit.layer.weight for fit in block if fit.run(targets.pop(fit.layer), solve)]
-    after = _distance(network, teacher, inputs)
+    after = teacher.distance(network)
     if after <= before:
         return Repair(tuple(done), {}, before, after)
     network.load_state_dict(kept)
     return Repair((), dict.fromkeys(done, FURTHER), before, before)
-
-
-def _distance(network: nn.Module, teacher: nn.Module, inputs: Sequence[Tensor]) -> float:
-    """Mean squared distance of two networks' outputs."""
-    squares = count = 0.0
-    for batch in inputs:
-        for one, other in zip(outputs_of(network, batch), outputs_of(teacher, batch), strict=True):
-            squares += float((one.double() - other.double()).square().sum())
-            count += one.numel()
-    return squares / count
 
 
 def _blocks(fits: Sequence["_Fit"]) -> Iterator[list["_Fit"]]:
@@ -92,22 +119,6 @@ def _blocks(fits: Sequence["_Fit"]) -> Iterator[list["_Fit"]]:
         block.append(fit)
     if block:
         yield block
-
-
-def _targets(
-    teacher: nn.Module, block: Sequence["_Fit"], inputs: Sequence[Tensor]
-) -> dict[Layer, list[Tensor]]:
-    """Rows of what the teacher gives, by layer, in the order of batches and calls."""
-    targets: dict[Layer, list[Tensor]] = {fit.layer: [] for fit in block}
-
-    def keep(fit: _Fit, call: Call) -> None:
-        rows = output_rows(call.outputs, call.layer.geometry, fit.positions(call))
-        targets[fit.layer].append(rows[:, fit.outputs])
-
-    wanted = {number: partial(keep, fit) for fit in block for number in fit.used.calls}
-    for batch in inputs:
-        run_until(teacher, batch, wanted)
-    return targets
 
 
 class _Fit:

@@ -52,14 +52,19 @@ def ridge(sums: Sums, near: Tensor, strength: float, bias: bool) -> Tensor:
     r is `strength` times the mean of the diagonal of X'X, by group; the last column, if it is the
     bias, is left free of it. Hoerl and Kennard 1970, with `near` for zero.
     """
-    columns = sums.inputs.shape[1]
-    weighed = columns - 1 if bias else columns
-    diagonal = sums.inputs.diagonal(dim1=1, dim2=2)[:, :weighed]
-    r = strength * diagonal.mean(1, keepdim=True)
-    r = torch.where(r > 0, r, torch.ones_like(r)).expand(-1, columns).clone()
-    if bias:
-        r[:, -1] = 0
-    left = sums.inputs + torch.diag_embed(r)
-    right = sums.products + r.unsqueeze(2) * near.double()
+    held = ridge_of(sums, strength, bias)
+    left = sums.inputs + torch.diag_embed(held)
+    right = sums.products + held.unsqueeze(2) * near
     solved: Tensor = torch.linalg.solve(left, right)
     return solved
+
+
+def ridge_of(sums: Sums, strength: float, bias: bool) -> Tensor:
+    """How much each column is held back (groups, columns): r, and the bias not at all."""
+    columns = sums.inputs.shape[1]
+    weighed = columns - 1 if bias else columns
+    r = strength * sums.inputs.diagonal(dim1=1, dim2=2)[:, :weighed].mean(1, keepdim=True)
+    held = torch.where(r > 0, r, torch.ones_like(r)).repeat(1, columns)
+    if bias:
+        held[:, -1] = 0
+    return held

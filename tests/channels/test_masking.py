@@ -3,7 +3,7 @@
 import copy
 import math
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pytest
