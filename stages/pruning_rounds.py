@@ -18,8 +18,9 @@ from stages.dependency.graph import Removed, combine, removed_indices
 from stages.errors import UserError
 from stages.measuring.parameters import count_parameters
 from stages.settings import Training
-from stages.step_model import StepModel, choose_for, rank, training_samples
+from stages.step_model import StepModel, choose_for, rank
 from stages.tasks.task import Task
+from stages.training.samples import training_samples
 
 
 @dataclass(frozen=True)

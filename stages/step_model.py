@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from torch import nn
-from torch.utils.data import DataLoader
 
 from stages import artifacts
 from stages.channels.budget import Limits, budget_for, choose_units
-from stages.channels.curvature import Samples
 from stages.channels.importance import Importance, unit_importance
 from stages.channels.obs import obs_importance
 from stages.channels.removal import parameter_shapes
@@ -21,6 +19,7 @@ from stages.networks.saved import About, load_network
 from stages.settings import Training
 from stages.tasks.task import Task
 from stages.training.gradients import loss_gradients
+from stages.training.samples import training_samples
 
 
 @dataclass(frozen=True)
@@ -71,13 +70,6 @@ def rank(
     if kind == "taylor":
         gradients = loss_gradients(model.network, task, training, phase)
     return unit_importance(model.network, model.graph, kind, gradients)
-
-
-def training_samples(task: Task, count: int, phase: str, training: Training) -> Samples:
-    """Batches of so many training samples, on the device."""
-    device = device_for(training)
-    loader = DataLoader(task.samples(count, phase), batch_size=task.batch_size)
-    return [(inputs.to(device), targets.to(device)) for inputs, targets in loader]
 
 
 def choose_for(

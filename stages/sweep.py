@@ -9,21 +9,20 @@ from torch import nn
 from tqdm import tqdm
 
 from stages import artifacts
-from stages.device import device_for
 from stages.errors import UserError
 from stages.networks.saved import load_network
 from stages.running import run_stage
-from stages.settings import SCORES, Settings, load_settings
+from stages.settings import SCORES, Settings, Sweep, load_settings
 from stages.tasks.task import Task, task_of
 from stages.training.gradients import loss_gradients
-from stages.weight_quality import masked_quality
+from stages.weight_quality import SparseNetworks
 from stages.weights.order import Order, emptied_at, order_of, size
 from stages.weights.prunable import prunable
 from stages.weights.refine import SparsityCurve, refined_curve
 from stages.weights.scores import gradient_times_weight, magnitude, random_score
 from stages.weights.synflow import densities, synflow_order
 
-COLUMNS = ("sparsity", "weights_left", "empty_layers", "quality")
+COLUMNS = ("sparsity", "weights_left", "empty_layers", "quality", "quality_cut")
 SHOWN = 3  # layers that a line names
 
 
@@ -41,20 +40,24 @@ def main() -> None:
         return
     task, (network, _) = task_of(settings), load_network(artifacts.DENSE_MODEL, settings.trusted)
     order = make_order(score, network, task, settings)
-    curve = _curve(score, order, network, task, settings)
+    sparse = SparseNetworks(network, order, task, settings.of(settings.sweep), settings.training)
+    curve, cut = _curves(score, sparse, settings.of(settings.sweep))
     with artifacts.fresh_folder(artifacts.order_path(score)) as folder:
         small = {name: places.to(torch.int32) for name, places in order.items()}
         save_file(small, folder / artifacts.ORDER)
-    artifacts.write_csv(artifacts.sweep_table(score), table_of(order, curve), COLUMNS)
+    artifacts.write_csv(artifacts.sweep_table(score), table_of(order, curve, cut), COLUMNS)
     print(f"{score}: {len(curve)} sparsities up to {curve[-1][0]:.3f} of {size(order)} weights")
     if collapse := collapse_text(emptied_at(order), curve[-1][0]):
         print(f"{score}: {collapse}")
 
 
-def table_of(order: Order, curve: SparsityCurve) -> list[dict[str, float]]:
-    """A row a sparsity: weights that are left, layers that have none, and quality."""
+def table_of(order: Order, curve: SparsityCurve, cut: SparsityCurve) -> list[dict[str, float]]:
+    """A row a sparsity: weights that are left, layers that have none, quality, and that as cut."""
     total, emptied = size(order), emptied_at(order).values()
-    rows = [(s, total - round(s * total), sum(end <= s for end in emptied), q) for s, q in curve]
+    rows = [
+        (s, total - round(s * total), sum(end <= s for end in emptied), quality, as_cut)
+        for (s, quality), (_, as_cut) in zip(curve, cut, strict=True)
+    ]
     return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
 
 
@@ -88,21 +91,22 @@ def make_order(score: str, network: nn.Module, task: Task, settings: Settings) -
     return order_of(magnitude(weights), sweep.scope)
 
 
-def _curve(
-    score: str, order: Order, network: nn.Module, task: Task, settings: Settings
-) -> SparsityCurve:
-    """Quality on validation over sparsity, sampled where it changes."""
-    sweep, device = settings.of(settings.sweep), device_for(settings.training)
-    quality = masked_quality(network, order, task, device)
+def _curves(
+    score: str, sparse: SparseNetworks, sweep: Sweep
+) -> tuple[SparsityCurve, SparsityCurve]:
+    """Quality on validation over sparsity, sampled where it changes; and the same as cut."""
     with tqdm(total=sweep.most_points, desc=f"sweep {score}", disable=None) as progress:
 
         def quality_at(sparsity: float) -> float:
             progress.update()
-            return quality(sparsity)
+            return sparse.quality(sparsity)
 
-        return refined_curve(
+        curve = refined_curve(
             quality_at, sweep.most_points, sweep.resolution, sweep.largest_sparsity
         )
+    if sparse.teacher is None:
+        return curve, curve
+    return curve, [(sparsity, sparse.quality_cut(sparsity)) for sparsity, _ in curve]
 
 
 if __name__ == "__main__":

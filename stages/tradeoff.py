@@ -1,5 +1,6 @@
 """Decide a score and a sparsity from the sweeps, make the sparse network, measure its layers."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import asdict
 
@@ -8,7 +9,6 @@ from safetensors.torch import load_file
 from torch import nn
 
 from stages import artifacts
-from stages.device import device_for
 from stages.errors import UserError
 from stages.measuring.criterion import judge
 from stages.networks.saved import About, load_network, save_network
@@ -18,10 +18,10 @@ from stages.sparse_training import recover_sparse
 from stages.tasks.task import Task, task_of
 from stages.testing.baseline import baseline_of
 from stages.training.loop import Outcome, seed_everything
-from stages.weight_quality import masked_quality
+from stages.weight_quality import SparseNetworks
 from stages.weights.decide import Decision, as_given, at_the_knee, largest_that_keeps
 from stages.weights.layers import Layer, explain, layer_table
-from stages.weights.order import Order, apply_masks, masks_at, size
+from stages.weights.order import size
 from stages.weights.refine import SparsityCurve, sharpened
 
 Judge = Callable[[float], tuple[bool, str]]
@@ -30,37 +30,45 @@ Judge = Callable[[float], tuple[bool, str]]
 def main() -> None:
     """Write the decision, the sparse network and the table of layers."""
     settings = load_settings()
-    curves = _read_curves()
+    curves, cut = _read_curves("quality"), _read_curves("quality_cut")
     if not curves and settings.of(settings.tradeoff).rule != "given":
         _write_nothing(f"nothing was swept (sweep.{settings.task}.scores is empty)")
         return
     _refuse_unswept(settings, curves)
     seed_everything(settings.seed)
-    _trade(settings, task_of(settings), curves)
+    _trade(settings, task_of(settings), curves, cut)
 
 
-def _trade(settings: Settings, task: Task, curves: dict[str, SparsityCurve]) -> None:
+def _trade(
+    settings: Settings,
+    task: Task,
+    curves: dict[str, SparsityCurve],
+    cut: dict[str, SparsityCurve],
+) -> None:
     network, about = load_network(artifacts.DENSE_MODEL, settings.trusted)
     keeps = _judge_of(settings, task, curves)
     if settings.of(settings.tradeoff).rule == "largest":
         curves = _sharpen(curves, network, task, settings, keeps)
     decision = _decide(settings, task, curves, keeps)
-    order = _read_order(decision.score)
-    quality, outcome = _make(network, order, decision.sparsity, task, settings)
+    sparse = _sparse(network, decision.score, task, settings)
+    network, quality, outcome = _make(sparse, decision.sparsity, task, settings)
     held, verdict = keeps(outcome.quality if outcome else quality)
-    layers = layer_table(network, list(order), torch.zeros(about.example_shape))
+    layers = layer_table(network, list(sparse.order), torch.zeros(about.example_shape))
     record = {
         "decided": True,
         "rule": settings.of(settings.tradeoff).rule,
         **asdict(decision),
-        "weights": size(order),
+        "weights": size(sparse.order),
         "zeros": sum(layer.zeros for layer in layers),
         "quality": quality,
+        "quality_cut": sparse.quality_cut(decision.sparsity),
+        "repair": asdict(sparse.repair) if sparse.repair else None,
         "quality_recovered": outcome.quality if outcome else None,
         "keeps_criterion": held,
         "verdict": verdict,
         "layers": explain(layers),
         "curves": curves,
+        "curves_cut": cut if sparse.teacher else {},
     }
     _write_model(network, about, outcome)
     artifacts.write_csv(artifacts.LAYERS_TABLE, [asdict(layer) for layer in layers])
@@ -75,13 +83,13 @@ def _judge_of(settings: Settings, task: Task, curves: dict[str, SparsityCurve]) 
     return lambda quality: judge(criterion, task.quality, quality, dense, baseline)
 
 
-def _read_curves() -> dict[str, SparsityCurve]:
-    """Quality over sparsity of every score that was swept."""
+def _read_curves(column: str) -> dict[str, SparsityCurve]:
+    """A column over sparsity of every score that was swept."""
     curves: dict[str, SparsityCurve] = {}
     for score in SCORES:
         rows = artifacts.read_csv(artifacts.sweep_table(score))
         if rows:
-            curves[score] = [(float(row["sparsity"]), float(row["quality"])) for row in rows]
+            curves[score] = [(float(row["sparsity"]), float(row[column])) for row in rows]
     return curves
 
 
@@ -94,8 +102,9 @@ def _refuse_unswept(settings: Settings, curves: dict[str, SparsityCurve]) -> Non
         )
 
 
-def _read_order(score: str) -> Order:
-    return dict(load_file(artifacts.order_path(score) / artifacts.ORDER))
+def _sparse(network: nn.Module, score: str, task: Task, settings: Settings) -> SparseNetworks:
+    order = dict(load_file(artifacts.order_path(score) / artifacts.ORDER))
+    return SparseNetworks(network, order, task, settings.of(settings.sweep), settings.training)
 
 
 def _sharpen(
@@ -106,10 +115,9 @@ def _sharpen(
     keeps: Judge,
 ) -> dict[str, SparsityCurve]:
     """Look closely at where every curve crosses the criterion, which the sweeps know nothing of."""
-    device, resolution = device_for(settings.training), settings.of(settings.sweep).resolution
-    sharp = {}
+    resolution, sharp = settings.of(settings.sweep).resolution, {}
     for score, curve in curves.items():
-        quality_at = masked_quality(network, _read_order(score), task, device)
+        quality_at = _sparse(network, score, task, settings).quality
         sharp[score] = sharpened(curve, quality_at, lambda q: keeps(q)[0], resolution)
     return sharp
 
@@ -128,20 +136,23 @@ def _decide(
 
 
 def _make(
-    network: nn.Module, order: Order, sparsity: float, task: Task, settings: Settings
-) -> tuple[float, Outcome | None]:
-    """Make `network` sparse, and recover it if that was asked for.
+    sparse: SparseNetworks, sparsity: float, task: Task, settings: Settings
+) -> tuple[nn.Module, float, Outcome | None]:
+    """Make the sparse network, and recover it if that was asked for.
 
-    Returns its quality before recovery, and what recovery came to.
+    Returns it, its quality before recovery, and what recovery came to.
     """
-    recovery, training = settings.of(settings.tradeoff).recovery, settings.training
-    quality = masked_quality(network, order, task, device_for(training))(sparsity)
-    if recovery.mode == "none":
-        apply_masks(network, masks_at(order, sparsity))
-        return quality, None
-    return quality, recover_sparse(
-        network, order, sparsity, recovery.mode, task, recovery, training
-    )
+    recovery, network = settings.of(settings.tradeoff).recovery, sparse.repaired(sparsity)
+    quality = task.validate(network)
+    network.to("cpu")
+    outcome = None
+    if recovery.mode == "gradual":
+        network = copy.deepcopy(sparse.network)  # sparsity grows from none
+    if recovery.mode != "none":
+        outcome = recover_sparse(
+            network, sparse.order, sparsity, recovery.mode, task, recovery, settings.training
+        )
+    return network, quality, outcome
 
 
 def _write_model(network: nn.Module, about: About, outcome: Outcome | None) -> None:

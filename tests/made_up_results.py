@@ -46,5 +46,6 @@ def summary(selected: str = "step1", ms: float = 1.0) -> dict[str, Any]:
 DECISION: dict[str, Any] = {
     "decided": True, "rule": "largest", "score": "synflow", "sparsity": 0.75, "weights": 1000,
     "zeros": 750, "reason": "synflow keeps it up to 0.75", "refused": {"magnitude": "up to 0.5"},
-    "quality": 30.0, "quality_recovered": None, "keeps_criterion": True, "verdict": "30 is enough",
+    "quality": 30.0, "quality_cut": 29.0, "curves_cut": {}, "quality_recovered": None,
+    "keeps_criterion": True, "verdict": "30 is enough",
 }  # fmt: skip

@@ -26,12 +26,18 @@ def sweep_figure(
 ) -> Figure:
     """Quality over sparsity by every score, with the criterion and the decision.
 
+    Where what is left was repaired, dotted lines show quality as cut.
+
     With `zoom`, only where the decided score breaks is shown, and quality near the criterion.
     """
     figure, axes = plt.subplots(figsize=(8, 5))
     for score, curve in curves.items():
         style = "--" if score == "random" else "-"
         axes.plot(*zip(*curve, strict=True), style, marker=".", color=COLOURS[score], label=score)
+    for score, curve in decision["curves_cut"].items():
+        axes.plot(*zip(*curve, strict=True), ":", lw=1.2, color=COLOURS[score])
+    if decision["curves_cut"]:
+        axes.plot([], [], ":", lw=1.2, color="#444444", label="as cut, not repaired")
     dense = next(iter(curves.values()))[0][1]
     axes.axhline(dense, color="#444444", lw=1, label="dense")
     axes.axhline(limit, color=LIMIT, ls="--", lw=1.2, label="criterion")

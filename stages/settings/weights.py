@@ -4,7 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from stages.settings.section import Count, Section, Share
+from stages.settings.pruning import Method
+from stages.settings.section import Count, Positive, Section, Share
 from stages.settings.training import Phase
 
 ScoreName = Literal["magnitude", "synflow", "gradient", "random"]
@@ -19,8 +20,19 @@ class SynFlow(Section):
     schedule: Literal["exponential", "linear"]
 
 
+class SparseRepair(Section):
+    """Repair in closed form of what a mask leaves, on so many training samples.
+
+    `ridge` is how far weights are held back, as a share of the mean square of a layer's inputs.
+    """
+
+    method: Method
+    samples: Count
+    ridge: Positive
+
+
 class Sweep(Section):
-    """One-shot weight pruning over many sparsities.
+    """One-shot weight pruning over many sparsities, nothing trained.
 
     Each score gets at most `most_points`; none are closer than `resolution`, and none lie
     above `largest_sparsity`. `include` says what counts as a weight.
@@ -33,6 +45,7 @@ class Sweep(Section):
     resolution: Share
     largest_sparsity: Share
     synflow: SynFlow
+    repair: SparseRepair
 
     @model_validator(mode="after")
     def _names_each_once(self) -> Self:

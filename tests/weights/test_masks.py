@@ -169,6 +169,6 @@ def test_layer_collapse_is_told() -> None:
     assert "in 1 of 3 layers" in told
     assert f"0.weight from {end:.4f} on" in told
     assert collapse_text(emptied_at(order), end - 1e-4) == ""
-    rows = table_of(order, [(0.0, 0.9), (end, 0.5), (1.0, 0.1)])
+    rows = table_of(order, *[[(0.0, 0.9), (end, 0.5), (1.0, 0.1)]] * 2)
     assert [row["empty_layers"] for row in rows] == [0, 1, 3]
     assert [row["quality"] for row in rows] == [0.9, 0.5, 0.1]
