@@ -1,14 +1,15 @@
 """Repair in closed form: after removal, each layer is solved so that it gives what it gave."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from stages.contractions.calls import Layer
-from stages.contractions.matrices import as_matrices, from_matrices
-from stages.contractions.refit import Repair, Teacher, refit
+from stages.contractions.matrices import as_matrices, columns_of, from_matrices
+from stages.contractions.refit import COLUMNS, Repair, Teacher, refit
 from stages.contractions.running import all_calls
 from stages.contractions.sums import ridge
 from stages.contractions.used import used_layers
@@ -31,8 +32,8 @@ def repair_channels(
 
     `graph` is the teacher's, `inputs` are batches of samples, `strength` is the ridge's share of
     the mean square of a layer's inputs. Layers go in order of execution, each on inputs that are
-    repaired already, and stay near the cut weights. None becomes worse on these samples, nor does
-    the whole.
+    repaired already, and stay near the cut weights. Those with more than `COLUMNS` inputs times
+    taps are only scaled and shifted. None becomes worse on these samples, nor does the whole.
     """
     calls = [all_calls(one, inputs[0])[0] for one in (network, teacher)]
     names = [[call.layer.weight for call in one] for one in calls]
@@ -47,11 +48,12 @@ def repair_channels(
     repair = refit(
         network, Teacher(teacher, inputs), layers, outputs,
         lambda used, sums, now: ridge(sums, now, strength, used.bias is not None),
+        [used.layer for used in layers if columns_of(network, used.layer) > COLUMNS],
     )  # fmt: skip
     seen = {used.layer.weight for used in layers}
     cut = [name for name in _cut_readers(graph, removed) if name not in seen]
     told = {name: left.get(name, UNSEEN) for name in cut} | repair.left
-    return Repair(repair.layers, told, repair.error_before, repair.error_after)
+    return replace(repair, left=told)
 
 
 def _cut_readers(graph: Graph, removed: Removed) -> list[str]:

@@ -8,10 +8,10 @@ import operator
 from math import prod
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from stages.contractions.calls import Call, Geometry
+from stages.contractions.calls import Call, Geometry, Layer
 
 
 def positions_in(outputs: Tensor, geometry: Geometry | None) -> int:
@@ -44,6 +44,17 @@ def output_rows(outputs: Tensor, geometry: Geometry | None, places: Tensor) -> T
     if geometry is None:
         return outputs[places]
     return outputs.movedim(1, -1)[_unravelled(places, outputs)]
+
+
+def own_rows(network: nn.Module, layer: Layer) -> Tensor:
+    """The part of a parameter that is a layer's weight."""
+    weight = network.get_parameter(layer.weight).detach()
+    return weight[layer.start : layer.start + layer.rows]
+
+
+def columns_of(network: nn.Module, layer: Layer) -> int:
+    """How many columns a layer has: its inputs, times the taps of its kernel, per group."""
+    return as_matrices(own_rows(network, layer), layer.geometry).shape[2]
 
 
 def as_matrices(weight: Tensor, geometry: Geometry | None) -> Tensor:

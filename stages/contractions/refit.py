@@ -5,7 +5,7 @@ accelerating very deep neural networks", ICCV 2017, section 3.1). Nothing is tra
 """
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,10 +21,12 @@ from stages.contractions.matrices import (
     some_positions,
 )
 from stages.contractions.running import outputs_of, run_until
-from stages.contractions.sums import Sums, with_ones
+from stages.contractions.sums import Sums, ridge, with_ones
 from stages.contractions.used import Used
 
 ROWS, ROWS_PER_COLUMN = 16_384, 4  # rows that a fit is made of, where there are so many
+COLUMNS = 5_000  # above so many, a layer is too large to be solved for
+SCALED = 1e-6  # ridge of factors
 MEMORY = 2**29  # bytes of what the teacher gives, kept at once
 EXACT = 1e-12  # of the sum of squares: what rounding in single precision leaves
 FURTHER = "with all layers refitted, outputs would be further from what they were"
@@ -36,10 +38,12 @@ Solve = Callable[[Used, Sums, Tensor], Tensor]  # of the weights now (groups, co
 class Repair:
     """What was refitted, what was left as it was and why, and how far outputs are off.
 
-    Errors are mean squared distances of the network's outputs from the teacher's.
+    Of the layers, those `scaled` were only scaled and shifted, output by output. Errors are mean
+    squared distances of the network's outputs from the teacher's.
     """
 
     layers: tuple[str, ...]
+    scaled: tuple[str, ...]
     left: dict[str, str]
     error_before: float
     error_after: float
@@ -89,24 +93,32 @@ def refit(
     layers: Sequence[Used],
     outputs: Mapping[Layer, Tensor],
     solve: Solve,
+    too_large: Collection[Layer] = (),
 ) -> Repair:
     """Fit `layers` of `network`, in place, on the teacher's inputs.
 
-    `outputs` says which of the teacher's channels a layer has. A layer keeps its weights where
+    `outputs` says which of the teacher's channels a layer has. Layers that are `too_large` to be
+    solved for are scaled and shifted, output by output. A layer keeps its weights where
     those that are solved for fit no better; all do where the network's outputs on these inputs
     would be further from the teacher's.
     """
     before, kept = teacher.distance(network), copy.deepcopy(network.state_dict())
-    fits = [_Fit(network, layer, outputs[layer.layer], teacher.inputs) for layer in layers]
+    fits = [
+        (_Scale if layer.layer in too_large else _Fit)(
+            network, layer, outputs[layer.layer], teacher.inputs
+        )
+        for layer in layers
+    ]
     done = []
     for block in _blocks(fits):
         targets = teacher.rows(block)
-        done += [fit.layer.weight for fit in block if fit.run(targets.pop(fit.layer), solve)]
-    after = teacher.distance(network)
+        done += [fit for fit in block if fit.run(targets.pop(fit.layer), solve)]
+    after, names = teacher.distance(network), [fit.layer.weight for fit in done]
     if after <= before:
-        return Repair(tuple(done), {}, before, after)
+        scaled = tuple(fit.layer.weight for fit in done if isinstance(fit, _Scale))
+        return Repair(tuple(names), scaled, {}, before, after)
     network.load_state_dict(kept)
-    return Repair((), dict.fromkeys(done, FURTHER), before, before)
+    return Repair((), (), dict.fromkeys(names, FURTHER), before, before)
 
 
 def _blocks(fits: Sequence["_Fit"]) -> Iterator[list["_Fit"]]:
@@ -153,7 +165,7 @@ class _Fit:
         error = sums.error(now)
         if error <= EXACT * sums.squares:
             return False
-        fitted = solve(self.used, sums, now).to(self.weight.dtype)
+        fitted = self._solved(solve, sums, now).to(self.weight.dtype)
         nearer = sums.error(fitted) < error
         if nearer:
             self._write(fitted)
@@ -165,6 +177,9 @@ class _Fit:
         if self.bias is not None:
             now = torch.cat([now, self.bias.view(len(now), 1, -1)], 1)
         return now.double().cpu()
+
+    def _solved(self, solve: Solve, sums: Sums, now: Tensor) -> Tensor:
+        return solve(self.used, sums, now)
 
     def _add(self, sums: Sums, call: Call, targets: Tensor) -> None:
         rows = input_rows(call, self.positions(call))
@@ -179,3 +194,36 @@ class _Fit:
             self.bias.copy_(fitted[:, -1].flatten())
             fitted = fitted[:, :-1]
         self.weight.copy_(from_matrices(fitted.mT, self.layer.geometry, self.weight.shape))
+
+
+class _Scale(_Fit):
+    """A factor for each of a layer's outputs, and a shift if it has a bias: each fitted alone."""
+
+    def _matrices(self) -> Tensor:
+        ones = torch.ones(len(self.outputs), 1, 1, dtype=torch.float64)
+        if self.bias is None:
+            return ones
+        return torch.cat([ones, self.bias.double().cpu().view(-1, 1, 1)], 1)
+
+    def _solved(self, solve: Solve, sums: Sums, now: Tensor) -> Tensor:
+        return ridge(sums, now, SCALED, self.bias is not None)
+
+    def _add(self, sums: Sums, call: Call, targets: Tensor) -> None:
+        given = call.outputs if call.bias is None else self._without(call.outputs, call.bias)
+        rows = output_rows(given, call.layer.geometry, self.positions(call)).T.unsqueeze(2)
+        if self.bias is not None:
+            rows = with_ones(rows)
+        elif call.bias is not None:
+            targets = targets - call.bias
+        sums.add(rows, targets.T.unsqueeze(2))
+
+    def _without(self, outputs: Tensor, bias: Tensor) -> Tensor:
+        over = outputs.dim() - 2 if self.layer.geometry else 0
+        return outputs - bias.view(-1, *[1] * over)
+
+    def _write(self, fitted: Tensor) -> None:
+        if self.bias is not None:
+            self.bias.copy_(fitted[:, -1].flatten())
+        matrices = as_matrices(self.weight, self.layer.geometry)
+        matrices = matrices * fitted[:, 0].to(matrices.device).view(*matrices.shape[:2], 1)
+        self.weight.copy_(from_matrices(matrices, self.layer.geometry, self.weight.shape))

@@ -76,3 +76,22 @@ def test_what_a_teacher_keeps_is_what_it_gives() -> None:
             repair_weights(sparse, teacher, masks, 1e-3)
             made.append(sparse.state_dict())
         assert all(torch.equal(made[0][key], made[1][key]) for key in made[0])
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_layers_that_are_too_large_are_scaled(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Halved weights are found to be half of what they were."""
+    monkeypatch.setattr("stages.weights.repair.COLUMNS", 0)
+    torch.manual_seed(0)
+    _, second, shape = READERS[name]
+    network = nn.Sequential(copy.deepcopy(second)).double()
+    inputs = batches((shape[0], 6, *shape[2:]) if len(shape) > 2 else (20, 6))
+    half = copy.deepcopy(network)
+    with torch.no_grad():
+        half[0].weight *= 0.5
+        half[0].bias += 1
+    masks = {"0.weight": torch.ones_like(network[0].weight, dtype=torch.bool)}
+    report = repair_weights(half, Teacher(network, inputs), masks, 1e-3)
+    assert report.layers == report.scaled == ("0.weight",)
+    assert torch.allclose(half[0].weight, network[0].weight, rtol=1e-4)
+    assert torch.allclose(half[0].bias, network[0].bias, atol=1e-4)
