@@ -6,7 +6,7 @@ from torch import nn
 
 from stages import artifacts
 from stages.device import device_for
-from stages.measuring.against_baseline import doubt_on_validation
+from stages.measuring.against_baseline import doubt_on_validation, ruin_by_removal
 from stages.measuring.cost import saved_bytes
 from stages.measuring.criterion import judge
 from stages.measuring.digest import model_digest
@@ -56,6 +56,8 @@ def main() -> None:
         print(f"warning: {warning}")
     if record["macs_note"]:
         print(f"{step.name}: {record['macs_note']}")
+    if ruin := ruin_by_removal(measures_of(settings), record["removal"], baseline):
+        print(f"warning: {step.name}: {ruin}")
     print(f"{step.name} {'keeps' if keeps else 'fails'} the criterion: {reason}")
 
 

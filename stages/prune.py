@@ -18,9 +18,8 @@ from stages.pruning_step import Step, pass_on, starts_failed, step_from_argument
 from stages.running import run_stage
 from stages.settings import Settings
 from stages.step_model import StepModel, load_step_model
-from stages.tasks.quality import measures_of
+from stages.tasks.quality import Quality
 from stages.tasks.task import Task, task_of
-from stages.testing.baseline import baseline_of
 from stages.training.loop import seed_everything
 
 
@@ -46,7 +45,7 @@ def main() -> None:
     with artifacts.fresh_folder(target) as folder:
         save_network(folder, model.network, about)
         artifacts.write_json(folder / artifacts.REMOVAL, {"target": planned["target"], **report})
-    _tell(step, report, 1 - report["parameters"] / model.initial_parameters, task, settings)
+    _tell(step, report, 1 - report["parameters"] / model.initial_parameters, task.quality)
 
 
 def _report(
@@ -75,8 +74,8 @@ def _cut(start: nn.Module, graph: Graph, pruned: Pruned, task: Task) -> float:
     return task.validate(cut)
 
 
-def _tell(step: Step, report: dict[str, Any], share: float, task: Task, settings: Settings) -> None:
-    quality, repaired = task.quality, report["quality_repaired"]
+def _tell(step: Step, report: dict[str, Any], share: float, quality: Quality) -> None:
+    repaired = report["quality_repaired"]
     text = (
         f"{step.name}: {report['parameters']} parameters left, share removed {share:.4f}; "
         f"{quality.label} {quality.number(report['quality_before'])} before removal, "
@@ -84,19 +83,11 @@ def _tell(step: Step, report: dict[str, Any], share: float, task: Task, settings
     )
     if repaired is not None:
         text += f", {quality.text(repaired)} repaired ({len(report['repair']['layers'])} layers)"
-        for name, reason in report["repair"]["left"].items():
-            text += f"\n{step.name}: {name} is left as it was cut: {reason}"
     print(text)
-    found = report["quality_after"] if repaired is None else repaired
-    baseline = baseline_of(settings).validate()
-    if quality.better(baseline, found):
-        advice = "take more steps, or a smaller target"
-        if repaired is None:
-            advice = "pruning.repair.method: least_squares mends it without training"
-        print(
-            f"warning: {step.name}: removal leaves {quality.text(found)}, worse than "
-            f"{measures_of(settings).baseline} ({quality.number(baseline)}): {advice}"
-        )
+    for name, reason in report["repair"]["left"].items() if report["repair"] else ():
+        print(f"{step.name}: {name} is left as it was cut: {reason}")
+    if report["repair"] and report["repair"]["scaled"]:
+        print(f"{step.name}: only scaled, being large: {', '.join(report['repair']['scaled'])}")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.measuring.against_baseline import doubt_on_test, doubt_on_validation
+from stages.measuring.against_baseline import doubt_on_test, doubt_on_validation, ruin_by_removal
 from stages.tasks.quality import Measures, Quality
 
 ACCURACY = Measures(Quality("accuracy", "accuracy", "", True, 4), "majority", ("accuracy",))
@@ -72,3 +72,16 @@ def test_gains_on_few_pictures_are_believed_where_they_are_alike() -> None:
     assert "no better than bicubic" in told
     assert doubt_on_test(PSNR, rows(PSNR, bicubic=low[:1], dense=high[:1])) is None
     assert doubt_on_test(ERROR, rows(ERROR, mean=high, dense=low)) is None
+
+
+def test_a_removal_that_leaves_less_than_the_baseline_is_told_with_what_helps() -> None:
+    removal = {"quality_after": 8.35, "quality_repaired": None}
+    text = ruin_by_removal(PSNR, removal, 29.5)
+    assert text is not None
+    assert "8.350 dB" in text
+    assert "least_squares" in text
+    assert ruin_by_removal(PSNR, removal | {"quality_repaired": 30.1}, 29.5) is None
+    worse = ruin_by_removal(PSNR, removal | {"quality_repaired": 20.0}, 29.5)
+    assert worse is not None
+    assert "smaller target" in worse
+    assert ruin_by_removal(PSNR, None, 29.5) is None

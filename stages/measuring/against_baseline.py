@@ -18,6 +18,25 @@ def doubt_on_validation(measures: Measures, dense: float, baseline: float) -> st
     return _no_better(measures, "validation", dense, baseline)
 
 
+def ruin_by_removal(
+    measures: Measures, removal: Mapping[str, Any] | None, baseline: float
+) -> str | None:
+    """A warning where a step's removal left less than the baseline, and what helps; else None."""
+    if not removal:
+        return None
+    repaired, quality = removal["quality_repaired"], measures.quality
+    found = removal["quality_after"] if repaired is None else repaired
+    if not quality.better(baseline, found):
+        return None
+    advice = "take more steps, or a smaller target"
+    if repaired is None:
+        advice = "pruning.repair.method: least_squares mends it without training"
+    return (
+        f"removal left {quality.text(found)} on validation, less than {measures.baseline} "
+        f"({quality.number(baseline)}), before it was trained again: {advice}"
+    )
+
+
 def doubt_on_test(measures: Measures, rows: Sequence[Mapping[str, Any]]) -> str | None:
     """A warning where the dense network's gain on test items could be chance; else None.
 

@@ -26,6 +26,7 @@ CODE = (
 # What the whole pipeline needs beside: little sparsity learning, criteria that any model keeps.
 WHOLE: dict[str, Any] = {
     "recovery.upsampling.learning_rate": 0.001,
+    "procedure": "standard",
     "pruning.minimum_channels": 1,
     "sparsity.upsampling.iterations": 2,
     "sparsity.upsampling.grow_epochs": 1,

@@ -1,5 +1,7 @@
 """Editing a value reruns exactly what lies downstream of it."""
 
+import json
+
 import pytest
 
 from tests.pipeline.project import Project
@@ -44,6 +46,23 @@ def test_later_share_reruns_sparsity_learning_that_may_see_it(project: Project) 
     project.repro()
     project.edit(pruning__shares={"step1": 0.3, "step2": 0.65})
     assert_reran(project.repro(), {"schedule"} | step("step2", *ALL) | END)
+
+
+def test_procedures_share_what_they_have_in_common(project: Project) -> None:
+    project.edit(procedure="repaired")
+    ran = project.repro()
+    assert_reran(ran, {"schedule"} | of_steps(*ALL) | END)
+    assert "repaired (" in ran.text
+
+    project.edit(procedure="instant")
+    ran = project.repro()
+    assert_reran(
+        ran, {"schedule"} | step("step1", "recover", "evaluate") | step("step2", *ALL) | END
+    )
+    assert ran.text.count("not trained, as the procedure says") == 2
+    dense = (project.folder / "models/dense/network.json").read_text()
+    last = (project.folder / "models/step2/network.json").read_text()
+    assert json.loads(last)["iterations"] == json.loads(dense)["iterations"]
 
 
 def test_recovery_reruns_from_the_first_recovery_on(project: Project) -> None:
