@@ -13,7 +13,7 @@ from stages.dependency.graph_file import to_ranges
 from stages.device import device_for
 from stages.measuring.parameters import count_parameters
 from stages.networks.saved import save_network
-from stages.pruning_rounds import Pruned, prune_in_rounds
+from stages.pruning_rounds import Pruned, last_trained, prune_in_rounds
 from stages.pruning_step import Step, pass_on, starts_failed, step_from_arguments
 from stages.running import run_stage
 from stages.settings import Settings
@@ -34,8 +34,8 @@ def main() -> None:
     planned = artifacts.read_json(artifacts.prune_schedule(step.name))
     model, task = load_step_model(source, settings.trusted), task_of(settings)
     start = copy.deepcopy(model.network)
-    phase = f"prune {step.name}"
-    pruned = prune_in_rounds(model, start, planned, task, settings.training, phase)
+    imitated, phase = last_trained(model, settings.trusted), f"prune {step.name}"
+    pruned = prune_in_rounds(model, imitated, planned, task, settings.training, phase)
     report = _report(model, start, pruned, task, settings)
     removed = combine(model.dense_graph, model.removed, pruned.removed)
     about = replace(
@@ -68,7 +68,7 @@ def _report(
 
 
 def _cut(start: nn.Module, graph: Graph, pruned: Pruned, task: Task) -> float:
-    """Quality of the network that repair imitates, once the units are gone from it."""
+    """Quality of the step's network once the units are gone from it, nothing repaired."""
     cut = copy.deepcopy(start)
     remove_channels(cut, graph, pruned.removed)
     return task.validate(cut)

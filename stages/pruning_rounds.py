@@ -1,12 +1,14 @@
 """Removal and repair of a step in turns, each removal proven."""
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import nn
 
+from stages import artifacts
 from stages.channels.budget import budget_for
 from stages.channels.curvature import Samples
 from stages.channels.proof import DOUBLE, Proof, masking_proof
@@ -14,9 +16,10 @@ from stages.channels.removal import count_after, parameter_shapes, remove_channe
 from stages.channels.repair import repair_channels
 from stages.channels.schedule import round_budgets
 from stages.contractions.refit import Repair
-from stages.dependency.graph import Removed, combine, removed_indices
+from stages.dependency.graph import Graph, Removed, combine, removed_indices
 from stages.errors import UserError
 from stages.measuring.parameters import count_parameters
+from stages.networks.saved import load_network
 from stages.settings import Training
 from stages.step_model import StepModel, choose_for, rank
 from stages.tasks.task import Task
@@ -32,9 +35,30 @@ class Pruned:
     repair: Repair | None
 
 
+@dataclass(frozen=True)
+class Imitated:
+    """The network that repair imitates, its graph, and which of its units went before."""
+
+    network: nn.Module
+    graph: Graph
+    removed: Removed
+
+
+def last_trained(model: StepModel, trusted: Collection[str]) -> Imitated:
+    """The network that was trained last: the step's own as it is, or the dense one.
+
+    Where nothing was trained since, the dense one is the better to imitate: errors of earlier
+    repairs do not add up.
+    """
+    dense, about = load_network(artifacts.DENSE_MODEL, trusted)
+    if about.iterations == model.about.iterations:
+        return Imitated(dense, model.dense_graph, model.removed)
+    return Imitated(copy.deepcopy(model.network), model.graph, {})
+
+
 def prune_in_rounds(
     model: StepModel,
-    start: nn.Module,
+    imitated: Imitated,
     planned: Mapping[str, Any],
     task: Task,
     training: Training,
@@ -42,8 +66,7 @@ def prune_in_rounds(
 ) -> Pruned:
     """Remove from the model's network until the step's target is met, and repair, in place.
 
-    `start` is the network before, which repair imitates. After each round, of which the plan says
-    how many, units are ranked anew.
+    After each round, of which the plan says how many, units are ranked anew.
 
     Raises:
         UserError: if the network without the units is not the network with them masked.
@@ -60,17 +83,20 @@ def prune_in_rounds(
         gone = combine(graph, gone, chosen)
         if planned["repair"] != "none":
             samples = training_samples(task, planned["samples"], phase, training)
-            repair = _repair(model, start, gone, samples, planned["ridge"])
+            repair = _repair(network, imitated, gone, samples, planned["ridge"])
     return Pruned(gone, max(proofs, key=lambda proof: proof.error / proof.limit), repair)
 
 
 def _repair(
-    model: StepModel, start: nn.Module, gone: Removed, samples: Samples, ridge: float
+    network: nn.Module, imitated: Imitated, gone: Removed, samples: Samples, ridge: float
 ) -> Repair:
     inputs = [batch for batch, _ in samples]
-    network, teacher = (one.to(inputs[0].device) for one in (model.network, start))
-    repair = repair_channels(network, teacher, model.graph, gone, inputs, ridge)
-    model.network.to("cpu")
+    device, graph = inputs[0].device, imitated.graph
+    removed = combine(graph, imitated.removed, gone)
+    repair = repair_channels(
+        network.to(device), imitated.network.to(device), graph, removed, inputs, ridge
+    )
+    network.to("cpu")
     return repair
 
 

@@ -13,11 +13,14 @@ from torch import Tensor, nn
 from stages.contractions.calls import Call, CallsSeen, GradientsSeen, Layer
 from stages.contractions.matrices import (
     as_matrices,
+    columns_of,
     input_rows,
     output_rows,
+    own_rows,
     positions_in,
     some_positions,
 )
+from stages.contractions.sums import COLUMNS
 from stages.dependency.tracing import same_draws
 
 ROWS = 16_384  # of a layer's inputs and gradients, where there are so many
@@ -36,6 +39,15 @@ class Curvature:
     gradients: Tensor
     positions: int = 0
 
+    @classmethod
+    def empty(cls, matrices: Tensor) -> "Curvature":
+        """Nothing yet, for weights (groups, outputs, columns)."""
+        groups, outputs, columns = matrices.shape
+        return cls(
+            torch.zeros(groups, columns, columns, dtype=torch.float64),
+            torch.zeros(groups, outputs, outputs, dtype=torch.float64),
+        )
+
     @property
     def mean_inputs(self) -> Tensor:
         return self.inputs / max(1, self.positions)
@@ -44,21 +56,21 @@ class Curvature:
 def curvatures(
     network: nn.Module, samples: Samples, loss: Loss
 ) -> tuple[dict[Layer, Curvature], dict[str, Tensor]]:
-    """The curvature of every layer, and the mean gradient of every parameter."""
+    """The curvature of every layer, and the mean gradient of every parameter.
+
+    `loss` is a mean over a batch. Layers of more than `COLUMNS` inputs times taps are left out.
+    """
     found: dict[Layer, Curvature] = {}
     count = sum(len(inputs) for inputs, _ in samples)
     quota = max(1, ROWS // len(samples))
 
     def forward(call: Call) -> None:
-        rows = _sampled(call, quota)
         layer = call.layer
+        if columns_of(network, layer) > COLUMNS:
+            return
+        rows = _sampled(call, quota)
         if layer not in found:
-            weight = network.get_parameter(layer.weight)[layer.start : layer.start + layer.rows]
-            groups, outs, columns = as_matrices(weight, layer.geometry).shape
-            found[layer] = Curvature(
-                torch.zeros(groups, columns, columns, dtype=torch.float64),
-                torch.zeros(groups, outs, outs, dtype=torch.float64),
-            )
+            found[layer] = Curvature.empty(as_matrices(own_rows(network, layer), layer.geometry))
         found[layer].inputs += (rows.mT @ rows).cpu()
         found[layer].positions += rows.shape[1]
 

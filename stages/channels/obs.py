@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from stages.channels.curvature import Curvature, Loss, Samples, curvatures
 from stages.channels.importance import Importance, taylor_values
 from stages.contractions.calls import Layer
-from stages.contractions.matrices import as_matrices
+from stages.contractions.matrices import as_matrices, own_rows
 from stages.dependency.graph import READS, Graph, Group, Slice
 
 
@@ -28,8 +28,8 @@ def obs_importance(
     that, units that stand in for each other would all look cheap. Costs of groups compare as they
     are. `strength` is that of the ridge, as for repair.
 
-    Groups that no layer reads are ranked by the sum of (weight x gradient)^2, scaled so that over
-    the others it is what their costs are; their names come second.
+    Groups that no such layer reads are ranked by the sum of (weight x gradient)^2, scaled so that
+    over the others it is what their costs are; their names come second.
     """
     found, gradients = curvatures(network, samples, loss)
     importance: Importance = {}
@@ -98,8 +98,7 @@ def _readers(
 def _readers_of(
     network: nn.Module, part: Slice, layer: Layer, curvature: Curvature, strength: float
 ) -> Iterator[Reader]:
-    weight = network.get_parameter(layer.weight).detach().cpu()
-    weight = weight[layer.start : layer.start + layer.rows].double()
+    weight = own_rows(network, layer).double().cpu()
     matrices = as_matrices(weight, layer.geometry)
     for place, (matrix, inputs, gradients) in enumerate(
         zip(matrices, curvature.mean_inputs, curvature.gradients, strict=True)

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from stages.contractions.calls import Layer
 from stages.contractions.matrices import as_matrices, columns_of, from_matrices
-from stages.contractions.refit import COLUMNS, Repair, Teacher, refit
+from stages.contractions.refit import Repair, Teacher, refit
 from stages.contractions.running import all_calls
-from stages.contractions.sums import ridge
+from stages.contractions.sums import COLUMNS, ridge
 from stages.contractions.used import used_layers
 from stages.dependency.graph import READS, Graph, Removed, removed_indices
 from stages.networks.indices import Indices, RemovedIndices, kept_of

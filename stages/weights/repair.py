@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from stages.contractions.calls import Layer
 from stages.contractions.matrices import as_matrices, columns_of, own_rows
-from stages.contractions.refit import COLUMNS, Repair, Teacher, refit
-from stages.contractions.sums import Sums, ridge_of
+from stages.contractions.refit import Repair, Teacher, refit
+from stages.contractions.sums import COLUMNS, Sums, ridge_of
 from stages.contractions.used import Used, used_layers
 from stages.weights.order import Masks
 
