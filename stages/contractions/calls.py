@@ -116,11 +116,10 @@ class Weights:
     """Finds the parameter of a network that an operator's argument is, or is a view of."""
 
     def __init__(self, network: nn.Module):
-        self._by_storage = {
-            parameter.untyped_storage().data_ptr(): (name, parameter)
-            for name, parameter in reversed([*network.named_parameters()])
-            if parameter.numel()
-        }
+        self._by_storage: dict[int, list[tuple[str, Tensor]]] = {}
+        for name, parameter in network.named_parameters():
+            pointer = parameter.untyped_storage().data_ptr()
+            self._by_storage.setdefault(pointer, []).append((name, parameter))
 
     def convolution(self, weight: Tensor, arguments: Sequence[Any]) -> Layer | None:
         """The layer of a convolution's weight and of what follows its bias in the call."""
@@ -146,4 +145,8 @@ class Weights:
 
     def find(self, tensor: Tensor) -> tuple[str, Tensor] | None:
         """The name and the parameter whose memory a tensor is."""
-        return self._by_storage.get(tensor.untyped_storage().data_ptr())
+        for name, whole in self._by_storage.get(tensor.untyped_storage().data_ptr(), ()):
+            inside = tensor.storage_offset() - whole.storage_offset()
+            if 0 <= inside < whole.numel():  # several parameters may lie in one piece of memory
+                return name, whole
+        return None

@@ -142,3 +142,14 @@ def test_a_parameter_that_is_used_otherwise_is_named() -> None:
     calls, elsewhere = all_calls(Tied(), torch.randn(5, 7))
     assert [call.layer.weight for call in calls] == ["words.weight"]
     assert elsewhere == {"words.weight"}
+
+
+def test_parameters_in_one_piece_of_memory_are_told_apart() -> None:
+    network = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    memory = torch.randn(2, 3, 3)
+    for layer, part in zip(network, memory, strict=True):
+        layer.weight = nn.Parameter(part)
+    assert network[0].weight.untyped_storage().data_ptr() == memory.untyped_storage().data_ptr()
+    calls, _ = all_calls(network, torch.randn(2, 3))
+    assert [call.layer.weight for call in calls] == ["0.weight", "1.weight"]
+    assert [call.layer.start for call in calls] == [0, 0]
