@@ -17,11 +17,12 @@ ROWS = [
 def record(number: int, passed_on: bool = False) -> dict[str, Any]:
     """Of step `number`, which lost two channels of the group `first` for every step so far."""
     left, quality = 1 - 0.2 * number, 31.0 - number
-    removal = {"quality_before": quality + 0.5, "quality_after": quality - 5, "target": 1 - left}
+    removal = {"quality_before": quality + 0.5, "quality_after": quality - 5, "target": 1 - left,
+               "quality_repaired": quality - 0.5}  # fmt: skip
     return {
         "passed_on": passed_on, "share_left": left, "quality": quality, "parameters": 1000 * left,
         "dense_quality": 31.0, "baseline_quality": 28.0, "keeps_criterion": not passed_on,
-        "warning": None, "removed": {"first": f"0:{2 * number}:1"},
+        "warning": None, "macs_note": "", "removed": {"first": f"0:{2 * number}:1"},
         "removal": None if passed_on else removal,
         "histories": {} if passed_on else {"sparsify": ROWS, "recover": ROWS},
     }  # fmt: skip
