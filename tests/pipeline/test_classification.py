@@ -17,7 +17,7 @@ def classified(made_once: Project) -> Iterator[Project]:
     """The project in which up-sampling has run, and then classification."""
     path = made_once.folder / "params.yaml"
     before = path.read_text()
-    made_once.edit(task="classification", procedure="repaired")
+    made_once.edit(task="classification")
     ran = made_once.repro()
     assert {"prepare", "finetune", "sweep@magnitude", "sweep@gradient", "quantise"} <= set(
         ran.stages
