@@ -21,6 +21,7 @@ from stages.step_model import StepModel, load_step_model
 from stages.tasks.quality import Quality
 from stages.tasks.task import Task, task_of
 from stages.training.loop import seed_everything
+from stages.training.samples import drawing
 
 
 def main() -> None:
@@ -34,8 +35,10 @@ def main() -> None:
     planned = artifacts.read_json(artifacts.prune_schedule(step.name))
     model, task = load_step_model(source, settings.trusted), task_of(settings)
     start = copy.deepcopy(model.network)
-    imitated, phase = last_trained(model, settings.trusted), f"prune {step.name}"
-    pruned = prune_in_rounds(model, imitated, planned, task, settings.training, phase)
+    imitated = last_trained(model, settings.trusted) if planned["repair"] != "none" else None
+    phase = f"prune {step.name}"
+    draw = drawing(task, phase, settings.training)
+    pruned = prune_in_rounds(model, imitated, planned, task, draw)
     report = _report(model, start, pruned, task, settings)
     removed = combine(model.dense_graph, model.removed, pruned.removed)
     about = replace(

@@ -1,16 +1,15 @@
 """Removal and repair of a step in turns, each removal proven."""
 
 import copy
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from stages import artifacts
 from stages.channels.budget import budget_for
-from stages.channels.curvature import Samples
 from stages.channels.proof import DOUBLE, Proof, masking_proof
 from stages.channels.removal import count_after, parameter_shapes, remove_channels
 from stages.channels.repair import repair_channels
@@ -20,10 +19,9 @@ from stages.dependency.graph import Graph, Removed, combine, removed_indices
 from stages.errors import UserError
 from stages.measuring.parameters import count_parameters
 from stages.networks.saved import load_network
-from stages.settings import Training
 from stages.step_model import StepModel, choose_for, rank
 from stages.tasks.task import Task
-from stages.training.samples import training_samples
+from stages.training.samples import Draw
 
 
 @dataclass(frozen=True)
@@ -58,14 +56,14 @@ def last_trained(model: StepModel, trusted: Collection[str]) -> Imitated:
 
 def prune_in_rounds(
     model: StepModel,
-    imitated: Imitated,
+    imitated: Imitated | None,
     planned: Mapping[str, Any],
     task: Task,
-    training: Training,
-    phase: str,
+    draw: Draw,
 ) -> Pruned:
     """Remove from the model's network until the step's target is met, and repair, in place.
 
+    Nothing is repaired where there is no network to imitate.
     After each round, of which the plan says how many, units are ranked anew.
 
     Raises:
@@ -77,20 +75,19 @@ def prune_in_rounds(
     end = budget_for(planned["target"], model.initial_parameters)
     for budget in round_budgets(count_parameters(network), end, planned["rounds"]):
         left = replace(model, graph=graph.without(gone))
-        importance = rank(left, planned, task, training, phase)
+        importance = rank(left, planned, task, draw)
         chosen = choose_for(left, importance, planned, budget)
         proofs.append(_remove(left, chosen))
         gone = combine(graph, gone, chosen)
-        if planned["repair"] != "none":
-            samples = training_samples(task, planned["samples"], phase, training)
-            repair = _repair(network, imitated, gone, samples, planned["ridge"])
+        if imitated is not None:
+            inputs = [batch for batch, _ in draw(planned["samples"])]
+            repair = _repair(network, imitated, gone, inputs, planned["ridge"])
     return Pruned(gone, max(proofs, key=lambda proof: proof.error / proof.limit), repair)
 
 
 def _repair(
-    network: nn.Module, imitated: Imitated, gone: Removed, samples: Samples, ridge: float
+    network: nn.Module, imitated: Imitated, gone: Removed, inputs: Sequence[Tensor], ridge: float
 ) -> Repair:
-    inputs = [batch for batch, _ in samples]
     device, graph = inputs[0].device, imitated.graph
     removed = combine(graph, imitated.removed, gone)
     repair = repair_channels(

@@ -20,6 +20,7 @@ from stages.settings import Settings, Sparsity
 from stages.step_model import StepModel, choose_for, load_step_model, rank
 from stages.tasks.task import task_of
 from stages.training.loop import Outcome, Plan, seed_everything, train
+from stages.training.samples import drawing
 
 
 def main() -> None:
@@ -55,7 +56,7 @@ def _learn(settings: Settings, step: Step, model: StepModel, visible: Mapping[st
         keep_best=False,
     )
     network, seen, finished = model.network, visible["seen"], None
-    importance = rank(model, seen, task, settings.training, plan.phase)
+    importance = rank(model, seen, task, drawing(task, plan.phase, settings.training))
     if visible["regime"] == "growing":
         free = [g.name for g in model.graph.groups if not is_protected(g, seen["protect"])]
         ceilings = relative_ceilings(

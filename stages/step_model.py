@@ -14,12 +14,10 @@ from stages.channels.obs import obs_importance
 from stages.channels.removal import parameter_shapes
 from stages.dependency.graph import Graph, Removed
 from stages.dependency.graph_file import graph_from_json, removed_from_text
-from stages.device import device_for
 from stages.networks.saved import About, load_network
-from stages.settings import Training
 from stages.tasks.task import Task
 from stages.training.gradients import loss_gradients
-from stages.training.samples import training_samples
+from stages.training.samples import Draw
 
 
 @dataclass(frozen=True)
@@ -48,17 +46,15 @@ def load_step_model(folder: Path, trusted: Collection[str]) -> StepModel:
     )
 
 
-def rank(
-    model: StepModel, ranking: Mapping[str, Any], task: Task, training: Training, phase: str
-) -> Importance:
+def rank(model: StepModel, ranking: Mapping[str, Any], task: Task, draw: Draw) -> Importance:
     """Importance of all units that are left, as a schedule file says.
 
     `taylor` and `obs` look at training samples; groups that `obs` cannot rank are named.
     """
     kind = ranking["importance"]
     if kind == "obs":
-        samples = training_samples(task, ranking["samples"], phase, training)
-        network = model.network.to(device_for(training))
+        samples = draw(ranking["samples"])
+        network = model.network.to(samples[0][0].device)
         importance, others = obs_importance(
             network, model.graph, samples, task.loss, ranking["ridge"]
         )
@@ -68,7 +64,7 @@ def rank(
         return importance
     gradients = None
     if kind == "taylor":
-        gradients = loss_gradients(model.network, task, training, phase)
+        gradients = loss_gradients(model.network, task, draw)
     return unit_importance(model.network, model.graph, kind, gradients)
 
 

@@ -15,7 +15,8 @@ from stages.running import run_stage
 from stages.settings import SCORES, Settings, Sweep, load_settings
 from stages.tasks.task import Task, task_of
 from stages.training.gradients import loss_gradients
-from stages.weight_quality import SparseNetworks
+from stages.training.samples import drawing
+from stages.weight_quality import SparseNetworks, repairer_for
 from stages.weights.order import Order, emptied_at, order_of, size
 from stages.weights.prunable import prunable
 from stages.weights.refine import SparsityCurve, refined_curve
@@ -40,7 +41,8 @@ def main() -> None:
         return
     task, (network, _) = task_of(settings), load_network(artifacts.DENSE_MODEL, settings.trusted)
     order = make_order(score, network, task, settings)
-    sparse = SparseNetworks(network, order, task, settings.of(settings.sweep), settings.training)
+    repairer = repairer_for(network, task, settings)
+    sparse = SparseNetworks(network, order, task, settings.training, repairer)
     curve, cut = _curves(score, sparse, settings.of(settings.sweep))
     with artifacts.fresh_folder(artifacts.order_path(score)) as folder:
         small = {name: places.to(torch.int32) for name, places in order.items()}
@@ -84,7 +86,9 @@ def make_order(score: str, network: nn.Module, task: Task, settings: Settings) -
         falling = densities(sweep.synflow.schedule, sweep.synflow.rounds, sweep.largest_sparsity)
         return synflow_order(network, task.example_shape, sweep.include, sweep.scope, falling)
     if score == "gradient":
-        gradients = loss_gradients(network, task, settings.training, "sweep gradient")
+        gradients = loss_gradients(
+            network, task, drawing(task, "sweep gradient", settings.training)
+        )
         return order_of(gradient_times_weight(weights, gradients), sweep.scope)
     if score == "random":
         return order_of(random_score(weights, settings.seed), sweep.scope)
@@ -104,7 +108,7 @@ def _curves(
         curve = refined_curve(
             quality_at, sweep.most_points, sweep.resolution, sweep.largest_sparsity
         )
-    if sparse.teacher is None:
+    if sparse.repairer is None:
         return curve, curve
     return curve, [(sparsity, sparse.quality_cut(sparsity)) for sparsity, _ in curve]
 

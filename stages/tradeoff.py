@@ -18,7 +18,7 @@ from stages.sparse_training import recover_sparse
 from stages.tasks.task import Task, task_of
 from stages.testing.baseline import baseline_of
 from stages.training.loop import Outcome, seed_everything
-from stages.weight_quality import SparseNetworks
+from stages.weight_quality import SparseNetworks, repairer_for
 from stages.weights.decide import Decision, as_given, at_the_knee, largest_that_keeps
 from stages.weights.layers import Layer, explain, layer_table
 from stages.weights.order import size
@@ -47,13 +47,19 @@ def _trade(
 ) -> None:
     network, about = load_network(artifacts.DENSE_MODEL, settings.trusted)
     keeps = _judge_of(settings, task, curves)
+    repairer = repairer_for(network, task, settings)
+
+    def under(score: str) -> SparseNetworks:
+        order = dict(load_file(artifacts.order_path(score) / artifacts.ORDER))
+        return SparseNetworks(network, order, task, settings.training, repairer)
+
     if settings.of(settings.tradeoff).rule == "largest":
-        curves = _sharpen(curves, network, task, settings, keeps)
+        curves = _sharpen(curves, under, settings, keeps)
     decision = _decide(settings, task, curves, keeps)
-    sparse = _sparse(network, decision.score, task, settings)
-    network, quality, outcome = _make(sparse, decision.sparsity, task, settings)
+    sparse = under(decision.score)
+    made, quality, outcome = _make(sparse, decision.sparsity, task, settings)
     held, verdict = keeps(outcome.quality if outcome else quality)
-    layers = layer_table(network, list(sparse.order), torch.zeros(about.example_shape))
+    layers = layer_table(made, list(sparse.order), torch.zeros(about.example_shape))
     record = {
         "decided": True,
         "rule": settings.of(settings.tradeoff).rule,
@@ -68,9 +74,9 @@ def _trade(
         "verdict": verdict,
         "layers": explain(layers),
         "curves": curves,
-        "curves_cut": cut if sparse.teacher else {},
+        "curves_cut": cut if repairer else {},
     }
-    _write_model(network, about, outcome)
+    _write_model(made, about, outcome)
     artifacts.write_csv(artifacts.LAYERS_TABLE, [asdict(layer) for layer in layers])
     artifacts.write_json(artifacts.TRADEOFF, record)
     print(f"sparse: {decision.reason}; criterion {'kept' if held else 'failed'}: {verdict}")
@@ -102,23 +108,16 @@ def _refuse_unswept(settings: Settings, curves: dict[str, SparsityCurve]) -> Non
         )
 
 
-def _sparse(network: nn.Module, score: str, task: Task, settings: Settings) -> SparseNetworks:
-    order = dict(load_file(artifacts.order_path(score) / artifacts.ORDER))
-    return SparseNetworks(network, order, task, settings.of(settings.sweep), settings.training)
-
-
 def _sharpen(
     curves: dict[str, SparsityCurve],
-    network: nn.Module,
-    task: Task,
+    under: Callable[[str], SparseNetworks],
     settings: Settings,
     keeps: Judge,
 ) -> dict[str, SparsityCurve]:
     """Look closely at where every curve crosses the criterion, which the sweeps know nothing of."""
     resolution, sharp = settings.of(settings.sweep).resolution, {}
     for score, curve in curves.items():
-        quality_at = _sparse(network, score, task, settings).quality
-        sharp[score] = sharpened(curve, quality_at, lambda q: keeps(q)[0], resolution)
+        sharp[score] = sharpened(curve, under(score).quality, lambda q: keeps(q)[0], resolution)
     return sharp
 
 
@@ -142,7 +141,7 @@ def _make(
 
     Returns it, its quality before recovery, and what recovery came to.
     """
-    recovery, network = settings.of(settings.tradeoff).recovery, sparse.repaired(sparsity)
+    recovery, network = settings.of(settings.tradeoff).recovery, sparse.made(sparsity)
     quality = task.validate(network)
     network.to("cpu")
     outcome = None

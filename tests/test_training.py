@@ -18,6 +18,7 @@ from stages.tasks.quality import Quality
 from stages.tasks.task import task_of
 from stages.training.gradients import loss_gradients
 from stages.training.loop import Outcome, Plan, rate, seed_everything, train
+from stages.training.samples import drawing
 
 CPU = Training(device="cpu", precision="no")
 State = dict[str, Tensor]
@@ -233,7 +234,7 @@ def test_gradients_are_those_of_the_mean_loss_and_change_nothing() -> None:
     network.unused = nn.Linear(2, 2)
     network.forward = lambda x: network[2](network[1](network[0](x)))  # type: ignore[method-assign]
     before = copy.deepcopy(network.state_dict())
-    gradients = loss_gradients(network, task, CPU, "prune step7")  # type: ignore[arg-type]
+    gradients = loss_gradients(network, task, drawing(task, "prune step7", CPU))  # type: ignore[arg-type]
     count, phase = task.asked[0]
     assert (count % task.batch_size, phase) == (0, "prune step7")
     assert equal(before, network.state_dict())

@@ -60,45 +60,49 @@ def curvatures(
 
     `loss` is a mean over a batch. Layers of more than `COLUMNS` inputs times taps are left out.
     """
-    found: dict[Layer, Curvature] = {}
-    count = sum(len(inputs) for inputs, _ in samples)
-    quota = max(1, ROWS // len(samples))
-
-    def forward(call: Call) -> None:
-        layer = call.layer
-        if columns_of(network, layer) > COLUMNS:
-            return
-        rows = _sampled(call, quota)
-        if layer not in found:
-            found[layer] = Curvature.empty(as_matrices(own_rows(network, layer), layer.geometry))
-        found[layer].inputs += (rows.mT @ rows).cpu()
-        found[layer].positions += rows.shape[1]
-
-    def backward(layer: Layer, gradient: Tensor) -> None:
-        if layer in found:
-            places = some_positions(gradient, layer.geometry, quota)
-            rows = output_rows(gradient, layer.geometry, places).double()
-            rows = rows.view(len(places), layer.groups, -1).transpose(0, 1)
-            share = positions_in(gradient, layer.geometry) / len(places)
-            found[layer].gradients += (rows.mT @ rows).cpu() * (share / count)
-
+    watched = _Watched(network, samples)
     network.eval().zero_grad()
     with torch.enable_grad(), same_draws():
         for inputs, targets in samples:
-            with CallsSeen(network, forward):
+            with CallsSeen(network, watched.forward):
                 output = network(inputs.clone().requires_grad_())
             # A mean over a batch: gradients are those of each sample's own loss.
             total = loss(output, targets) * len(inputs)
-            with GradientsSeen(network, backward):
+            with GradientsSeen(network, watched.backward):
                 total.backward()
     gradients = {
-        name: torch.zeros_like(p) if p.grad is None else p.grad / count
+        name: torch.zeros_like(p) if p.grad is None else p.grad / watched.count
         for name, p in network.named_parameters()
     }
     network.zero_grad()
-    return found, gradients
+    return watched.found, gradients
 
 
-def _sampled(call: Call, quota: int) -> Tensor:
-    places = some_positions(call.outputs, call.layer.geometry, quota)
-    return input_rows(call, places).detach().double()
+class _Watched:
+    """Adds up what comes by while a network runs, forward and backward."""
+
+    def __init__(self, network: nn.Module, samples: Samples):
+        self.network, self.found = network, dict[Layer, Curvature]()
+        self.count = sum(len(inputs) for inputs, _ in samples)
+        self.quota = max(1, ROWS // len(samples))
+
+    def forward(self, call: Call) -> None:
+        layer, geometry = call.layer, call.layer.geometry
+        if columns_of(self.network, layer) > COLUMNS:
+            return
+        places = some_positions(call.outputs, geometry, self.quota)
+        rows = input_rows(call, places).detach().double()
+        if layer not in self.found:
+            matrices = as_matrices(own_rows(self.network, layer), geometry)
+            self.found[layer] = Curvature.empty(matrices)
+        self.found[layer].inputs += (rows.mT @ rows).cpu()
+        self.found[layer].positions += rows.shape[1]
+
+    def backward(self, layer: Layer, gradient: Tensor) -> None:
+        if layer not in self.found:
+            return
+        places = some_positions(gradient, layer.geometry, self.quota)
+        rows = output_rows(gradient, layer.geometry, places).double()
+        rows = rows.view(len(places), layer.groups, -1).transpose(0, 1)
+        share = positions_in(gradient, layer.geometry) / len(places)
+        self.found[layer].gradients += (rows.mT @ rows).cpu() * (share / self.count)

@@ -35,19 +35,19 @@ def repair_channels(
     repaired already, and stay near the cut weights. Those with more than `COLUMNS` inputs times
     taps are only scaled and shifted. None becomes worse on these samples, nor does the whole.
     """
-    calls = [all_calls(one, inputs[0])[0] for one in (network, teacher)]
-    names = [[call.layer.weight for call in one] for one in calls]
-    layers, left = used_layers(network, inputs[0])
-    if names[0] != names[1]:
-        layers, left = [], dict.fromkeys(names[0], ORDER)
+    now, before = (all_calls(one, inputs[0]) for one in (network, teacher))
+    names, order = ([call.layer.weight for call in one.calls] for one in (now, before))
+    layers, left = used_layers(network, now)
+    if names != order:
+        layers, left = [], dict.fromkeys(names, ORDER)
     lost = removed_indices(graph, removed)
     outputs = {
-        used.layer: kept_outputs(calls[1][used.calls[0]].layer, used.layer, teacher, lost)
+        used.layer: kept_outputs(before.calls[used.calls[0]].layer, used.layer, teacher, lost)
         for used in layers
     }
     repair = refit(
         network, Teacher(teacher, inputs), layers, outputs,
-        lambda used, sums, now: ridge(sums, now, strength, used.bias is not None),
+        lambda used, sums, near: ridge(sums, near, strength, used.bias is not None),
         [used.layer for used in layers if columns_of(network, used.layer) > COLUMNS],
     )  # fmt: skip
     seen = {used.layer.weight for used in layers}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,15 +17,19 @@ class _Enough(BaseException):
     """Ends a run; no handler of exceptions in a user's code takes it for one of its own."""
 
 
-def all_calls(network: nn.Module, inputs: Tensor) -> tuple[list[Call], set[str]]:
-    """Every contraction with a parameter, in order, in one run in evaluation mode.
+class Seen(NamedTuple):
+    """Every contraction with a parameter, in order, and parameters that others compute with."""
 
-    And the names of parameters that other operators compute with.
-    """
+    calls: list[Call]
+    elsewhere: set[str]
+
+
+def all_calls(network: nn.Module, inputs: Tensor) -> Seen:
+    """What one run in evaluation mode uses."""
     calls: list[Call] = []
     watch = CallsSeen(network, calls.append)
     _run(network, inputs, watch)
-    return calls, watch.elsewhere
+    return Seen(calls, watch.elsewhere)
 
 
 def run_until(network: nn.Module, inputs: Tensor, wanted: Wanted) -> None:

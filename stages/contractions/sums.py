@@ -20,7 +20,6 @@ class Sums:
     inputs: Tensor
     products: Tensor
     squares: float = 0.0
-    rows: int = 0
 
     @classmethod
     def empty(cls, groups: int, columns: int, outputs: int) -> "Sums":
@@ -34,7 +33,6 @@ class Sums:
         self.inputs += (inputs.mT @ inputs).cpu()
         self.products += (inputs.mT @ outputs).cpu()
         self.squares += float(outputs.square().sum())
-        self.rows += inputs.shape[1]
 
     def error(self, weights: Tensor) -> float:
         """Sum of squares of X C - Y for weights C (groups, columns, outputs)."""

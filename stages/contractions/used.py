@@ -1,12 +1,12 @@
 """The layers of a network as its code uses them: by which calls, and with whose bias."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import nn
 
-from stages.contractions.calls import Call, Layer, Weights
-from stages.contractions.running import all_calls
+from stages.contractions.calls import Layer, Weights
+from stages.contractions.running import Seen
 
 RECURRENT = "a recurrent layer: its inputs depend on what it gave before"
 SHARED = "its weight is used in several ways"
@@ -24,15 +24,16 @@ class Used:
     bias: tuple[str, int] | None
 
 
-def used_layers(network: nn.Module, example: Tensor) -> tuple[list[Used], dict[str, str]]:
+def used_layers(network: nn.Module, seen: Seen) -> tuple[list[Used], dict[str, str]]:
     """Layers that can be fitted, in order of execution; weights that cannot, and why."""
-    calls, elsewhere = all_calls(network, example)
     numbers: dict[Layer, list[int]] = {}
-    for number, call in enumerate(calls):
+    for number, call in enumerate(seen.calls):
         numbers.setdefault(call.layer, []).append(number)
     twice = _used_twice([*numbers])
-    left = dict.fromkeys(elsewhere | twice, SHARED) | dict.fromkeys(_recurrent(network), RECURRENT)
-    biases = _own_biases(calls, Weights(network), elsewhere)
+    left = dict.fromkeys(seen.elsewhere | twice, SHARED) | dict.fromkeys(
+        _recurrent(network), RECURRENT
+    )
+    biases = _own_biases(seen, Weights(network))
     found = [
         Used(layer, tuple(places), biases.get(layer))
         for layer, places in numbers.items()
@@ -58,14 +59,17 @@ def _used_twice(layers: Sequence[Layer]) -> set[str]:
     return twice
 
 
-def _own_biases(
-    calls: Sequence[Call], weights: Weights, elsewhere: Collection[str]
-) -> dict[Layer, tuple[str, int]]:
+def _own_biases(seen: Seen, weights: Weights) -> dict[Layer, tuple[str, int]]:
     """Where the bias of each layer is, of those that no other layer adds."""
     places: dict[Layer, tuple[str, int]] = {}
-    for call in calls:
+    for call in seen.calls:
         found = weights.find(call.bias) if call.bias is not None else None
-        if call.bias is not None and found and found[0] not in elsewhere and found[1].dim() == 1:
+        if (
+            call.bias is not None
+            and found
+            and found[0] not in seen.elsewhere
+            and found[1].dim() == 1
+        ):
             start = int(call.bias.storage_offset() - found[1].storage_offset())
             places[call.layer] = found[0], start
     several = [place for place in places.values() if [*places.values()].count(place) > 1]

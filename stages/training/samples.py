@@ -1,11 +1,21 @@
 """Training samples for what looks at data without training."""
 
+from collections.abc import Callable
+from functools import cache, partial
+
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from stages.device import device_for
 from stages.settings import Training
 from stages.tasks.task import Task
+
+Draw = Callable[[int], list[tuple[Tensor, Tensor]]]  # batches of so many samples and their targets
+
+
+def drawing(task: Task, phase: str, training: Training) -> Draw:
+    """Draws training samples; the same number is drawn once, and kept."""
+    return cache(partial(training_samples, task, phase=phase, training=training))
 
 
 def training_samples(

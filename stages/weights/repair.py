@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from stages.contractions.calls import Layer
 from stages.contractions.matrices import as_matrices, columns_of, own_rows
 from stages.contractions.refit import Repair, Teacher, refit
+from stages.contractions.running import all_calls
 from stages.contractions.sums import COLUMNS, Sums, ridge_of
 from stages.contractions.used import Used, used_layers
 from stages.weights.order import Masks
@@ -25,7 +26,7 @@ def repair_weights(network: nn.Module, teacher: Teacher, masks: Masks, strength:
     shifted, output by output. None of the layers becomes worse on the teacher's inputs, nor
     does the whole. `strength` is the ridge's share of the mean square of a layer's inputs.
     """
-    layers, left = used_layers(network, teacher.inputs[0])
+    layers, left = used_layers(network, all_calls(network, teacher.inputs[0]))
     layers = [used for used in layers if used.layer.weight in masks]
     outputs = {used.layer: torch.arange(_count(network, used)) for used in layers}
 
