@@ -2,18 +2,20 @@
 
 Run by hand in a project where `dvc repro` has prepared the data and the graph of the task in use:
 `python -m tests.benchmarks.quality FILE.csv`. A row is written as soon as it is known, and those
-that FILE holds are not made again, so a run can be stopped and goes on. It prints a table: the mean
-over seeds on validation, and the deviation. Dense models lie beside FILE, one a seed.
+that FILE holds are not made again, so a run can be stopped and goes on. It prints two tables: what
+is lost on validation, the mean over seeds and the deviation; and how far ours is ahead on the test
+part, with an interval over its items. Dense models lie beside FILE, one a seed, and a folder with
+the quality of every test item. `--iterations` with nothing after it prints the tables alone.
 """
 
 import argparse
 import csv
 import itertools
-import statistics
+import math
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 from torch import nn
 
 from stages import artifacts
@@ -25,7 +27,9 @@ from stages.networks.saved import About, load_network, save_network
 from stages.settings import Settings, load_settings
 from stages.tasks.task import Task, task_of
 from stages.training.loop import Plan, seed_everything, train
-from tests.benchmarks.quality_recipes import RECIPES, Given
+from tests.benchmarks.quality_items import items_path, quality_of_items
+from tests.benchmarks.quality_recipes import RECIPES, Given, UnreachedError
+from tests.benchmarks.quality_tables import Row, print_differences, print_losses
 
 COLUMNS = ("task", "source", "seed", "recipe", "target", "iterations", "parameters", "quality",
            "dense_quality", "seconds")  # fmt: skip
@@ -37,22 +41,25 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--recipes", nargs="+", default=[*RECIPES], choices=[*RECIPES])
     parser.add_argument("--targets", nargs="+", type=float, default=[0.5, 0.8, 0.9, 0.95])
-    parser.add_argument("--iterations", nargs="+", type=int, default=[0, 200, 650, 1950])
+    parser.add_argument("--iterations", nargs="*", type=int, default=[0, 200, 650, 1950])
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     chosen = parser.parse_args()
     rows = read(chosen.file)
-    cases = itertools.product(chosen.seeds, chosen.iterations, chosen.targets, chosen.recipes)
-    for seed, iterations, target, recipe in cases:
+    cases = itertools.product(chosen.iterations, chosen.seeds, chosen.targets, chosen.recipes)
+    for iterations, seed, target, recipe in cases:
         settings = load_settings().model_copy(update={"seed": seed})
         key = (settings.task, source(settings), seed, recipe, target, iterations)
         if tuple(map(str, key)) not in rows and not pointless(recipe, target, iterations, chosen):
-            values = measure(settings, recipe, target, iterations, chosen.file.parent)
-            append(chosen.file, dict(zip(COLUMNS, (*key, *values), strict=True)))
-    print_table(chosen.file)
+            measured = measure(settings, recipe, target, iterations, chosen.file)
+            append(chosen.file, dict(zip(COLUMNS, (*key, *measured), strict=True)))
+    print_losses([*read(chosen.file).values()])
+    print_differences([*read(chosen.file).values()], chosen.file)
 
 
 def pointless(recipe: str, target: float, iterations: int, chosen: argparse.Namespace) -> bool:
-    """The dense network alone is the same at every target."""
+    """The dense network alone is the same at every target; new weights want all iterations."""
+    if recipe == "scratch":
+        return bool(iterations < max(chosen.iterations))
     return recipe == "longer" and (not iterations or target != chosen.targets[0])
 
 
@@ -61,16 +68,26 @@ def source(settings: Settings) -> str:
 
 
 def measure(
-    settings: Settings, recipe: str, target: float, iterations: int, folder: Path
-) -> tuple[int, float, float, float]:
-    """Parameters, quality on validation, that of the dense network, and seconds."""
+    settings: Settings, recipe: str, target: float, iterations: int, file: Path
+) -> tuple[int | str, float, float, float]:
+    """Parameters, quality on validation, that of the dense network, and seconds.
+
+    Quality is NaN where a recipe cannot meet the target.
+    """
     task, graph = task_of(settings), graph_of()
-    dense, start, trained = dense_of(settings, task, folder / f"dense{settings.seed}")
+    dense, start, trained = dense_of(settings, task, file.parent / f"dense{settings.seed}")
     seed_everything(settings.seed)
     given = Given(dense, start, graph, target, iterations, trained, task, settings)
     begun = time.perf_counter()
-    network = RECIPES[recipe](given)
+    try:
+        network = RECIPES[recipe](given)
+    except UnreachedError as reason:
+        print(f"{recipe} at {target}: {reason}")
+        return "", math.nan, task.validate(dense), round(time.perf_counter() - begun, 1)
     taken = time.perf_counter() - begun
+    path = items_path(file, settings.seed, recipe, target, iterations)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, quality_of_items(network, settings))
     return count_parameters(network), task.validate(network), task.validate(dense), round(taken, 1)
 
 
@@ -96,7 +113,7 @@ def dense_of(settings: Settings, task: Task, folder: Path) -> tuple[nn.Module, n
     return network, start, about.iterations
 
 
-def read(file: Path) -> dict[tuple[str, ...], dict[str, str]]:
+def read(file: Path) -> dict[tuple[str, ...], Row]:
     if not file.is_file():
         return {}
     with file.open(newline="") as table:
@@ -112,29 +129,6 @@ def append(file: Path, row: dict[str, object]) -> None:
             writer.writeheader()
         writer.writerow(row)
     print(" ".join(f"{name} {value}" for name, value in row.items()), flush=True)
-
-
-def print_table(file: Path) -> None:
-    """A line per task, target and iterations, a column per recipe: lost of dense, and deviation."""
-    rows = [*read(file).values()]
-    recipes = [name for name in RECIPES if any(row["recipe"] == name for row in rows)]
-    print("\nquality minus dense, mean of seeds (deviation)")
-    print(f"{'task':>24} {'target':>6} {'iterations':>10} " + " ".join(f"{n:>18}" for n in recipes))
-    for case in dict.fromkeys((r["task"], r["source"], r["target"], r["iterations"]) for r in rows):
-        print(f"{case[0] + ' ' + case[1]:>24} {case[2]:>6} {case[3]:>10} ", end="")
-        print(" ".join(f"{text:>18}" for text in cells(rows, case, recipes)))
-
-
-def cells(
-    rows: list[dict[str, str]], case: tuple[str, str, str, str], recipes: list[str]
-) -> Iterator[str]:
-    for recipe in recipes:
-        same = [r for r in rows
-                if (r["task"], r["source"], r["target"], r["iterations"]) == case
-                and r["recipe"] == recipe]  # fmt: skip
-        lost = [float(row["quality"]) - float(row["dense_quality"]) for row in same]
-        spread = f" ({statistics.stdev(lost):.4f})" if len(lost) > 1 else ""
-        yield f"{statistics.mean(lost):+.4f}{spread}" if lost else ""
 
 
 if __name__ == "__main__":

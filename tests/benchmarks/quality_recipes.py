@@ -68,6 +68,10 @@ class Given:
 Recipe = Callable[[Given], nn.Module]
 
 
+class UnreachedError(Exception):
+    """A pruner cannot come to the target."""
+
+
 def repaired(given: Given) -> nn.Module:
     """Our default; without iterations it is the mode `instant`."""
     network, gone = copy.deepcopy(given.dense), dict[str, Any]()
@@ -155,7 +159,7 @@ def peer(importance: Callable[[], Any], pruner: Any, regularises: bool) -> Recip
         while count_parameters(network) > budget and made.current_step < MOST_STEPS:
             made.step()
         if count_parameters(network) > budget:
-            raise RuntimeError(f"{count_parameters(network)} parameters are left, not {budget}")
+            raise UnreachedError(f"{count_parameters(network)} parameters are left, not {budget}")
         network.zero_grad(set_to_none=True)
         given.train(network, given.iterations - learning, "recover")
         return network
