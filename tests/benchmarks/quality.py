@@ -21,6 +21,7 @@ from torch import nn
 from stages import artifacts
 from stages.dependency.graph import Graph
 from stages.dependency.graph_file import graph_from_json
+from stages.errors import UserError
 from stages.measuring.parameters import count_parameters
 from stages.networks.build import build_network, resolve
 from stages.networks.saved import About, load_network, save_network
@@ -81,7 +82,7 @@ def measure(
     begun = time.perf_counter()
     try:
         network = RECIPES[recipe](given)
-    except UnreachedError as reason:
+    except (UnreachedError, UserError) as reason:
         print(f"{recipe} at {target}: {reason}")
         return "", math.nan, task.validate(dense), round(time.perf_counter() - begun, 1)
     taken = time.perf_counter() - begun
