@@ -86,11 +86,17 @@ def _tell(step: Step, report: dict[str, Any], share: float, quality: Quality) ->
     )
     if repaired is not None:
         text += f", {quality.text(repaired)} repaired ({len(report['repair']['layers'])} layers)"
+        _tell_exceptions(step, report["repair"])
     print(text)
-    for name, reason in report["repair"]["left"].items() if report["repair"] else ():
+
+
+def _tell_exceptions(step: Step, repair: dict[str, Any]) -> None:
+    for name, reason in repair["left"].items():
         print(f"{step.name}: {name} is left as it was cut: {reason}")
-    if report["repair"] and report["repair"]["scaled"]:
-        print(f"{step.name}: only scaled, being large: {', '.join(report['repair']['scaled'])}")
+    for kind, text in (("mapped", "repaired channel by channel, all taps alike"),
+                       ("scaled", "only scaled and shifted, output by output")):  # fmt: skip
+        if repair[kind]:
+            print(f"{step.name}: large, so {text}: {', '.join(repair[kind])}")
 
 
 if __name__ == "__main__":

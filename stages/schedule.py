@@ -12,7 +12,7 @@ from stages.channels.schedule import step_targets
 from stages.dependency.graph_file import graph_from_json
 from stages.errors import UserError
 from stages.running import run_stage
-from stages.settings import Procedure, Pruning, load_settings
+from stages.settings import Pruning, Settings, load_settings
 
 
 def main() -> None:
@@ -23,17 +23,17 @@ def main() -> None:
     _refuse_unreachable(max(targets.values()), pruning)
     with artifacts.fresh_folder(artifacts.SCHEDULE) as folder:
         for step, target in targets.items():
-            for path, content in _files_of(step, target, pruning, settings.chosen).items():
+            for path, content in _files_of(step, target, settings).items():
                 artifacts.write_json(folder / path.relative_to(artifacts.SCHEDULE), content)
         artifacts.write_json(folder / artifacts.REACHABLE.name, {"reachable": True})
     print("targets: " + ", ".join(f"{step} {target:.3f}" for step, target in targets.items()))
 
 
-def _files_of(
-    step: str, target: float, pruning: Pruning, chosen: Procedure
-) -> dict[Path, dict[str, Any]]:
+def _files_of(step: str, target: float, settings: Settings) -> dict[Path, dict[str, Any]]:
     """What each stage of a step may see: no more than changes its result."""
-    looking: dict[str, Any] = {"samples": pruning.repair.samples, "ridge": pruning.repair.ridge}
+    pruning, chosen = settings.pruning, settings.chosen
+    samples, ridge = settings.of(pruning.repair.samples), pruning.repair.ridge
+    looking: dict[str, Any] = {"samples": samples, "ridge": ridge}
     ranking: dict[str, Any] = {"importance": chosen.importance, "protect": list(pruning.protect)}
     ranking |= looking if chosen.importance == "obs" else {}
     removal = {

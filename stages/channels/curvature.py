@@ -4,7 +4,7 @@ Martens and Grosse, "Optimizing neural networks with Kronecker-factored approxim
 ICML 2015; of convolutions, Grosse and Martens, ICML 2016.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,39 +13,45 @@ from torch import Tensor, nn
 from stages.contractions.calls import Call, CallsSeen, GradientsSeen, Layer
 from stages.contractions.matrices import (
     as_matrices,
-    columns_of,
     input_rows,
     output_rows,
     own_rows,
     positions_in,
     some_positions,
 )
-from stages.contractions.sums import COLUMNS
 from stages.dependency.tracing import same_draws
 
 ROWS = 16_384  # of a layer's inputs and gradients, where there are so many
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Samples = Sequence[tuple[Tensor, Tensor]]  # batches of inputs and targets
+ByChannel = Mapping[Layer, Tensor | None]
 
 
 @dataclass
 class Curvature:
     """Of a layer: mean products of its inputs over positions and samples (groups, columns,
     columns), and of its outputs' gradients (groups, outputs, outputs), summed over positions,
-    mean over samples."""
+    mean over samples.
+
+    Where a layer is too large, `channels` has its columns by channel (channels, taps), and the
+    inputs are those of channels, over all taps.
+    """
 
     inputs: Tensor
     gradients: Tensor
+    channels: Tensor | None = None
     positions: int = 0
 
     @classmethod
-    def empty(cls, matrices: Tensor) -> "Curvature":
+    def empty(cls, matrices: Tensor, channels: Tensor | None) -> "Curvature":
         """Nothing yet, for weights (groups, outputs, columns)."""
         groups, outputs, columns = matrices.shape
+        inputs = columns if channels is None else len(channels)
         return cls(
-            torch.zeros(groups, columns, columns, dtype=torch.float64),
+            torch.zeros(groups, inputs, inputs, dtype=torch.float64),
             torch.zeros(groups, outputs, outputs, dtype=torch.float64),
+            channels,
         )
 
     @property
@@ -54,13 +60,14 @@ class Curvature:
 
 
 def curvatures(
-    network: nn.Module, samples: Samples, loss: Loss
+    network: nn.Module, samples: Samples, loss: Loss, channels: ByChannel
 ) -> tuple[dict[Layer, Curvature], dict[str, Tensor]]:
     """The curvature of every layer, and the mean gradient of every parameter.
 
-    `loss` is a mean over a batch. Layers of more than `COLUMNS` inputs times taps are left out.
+    `loss` is a mean over a batch. `channels` says for layers that are too large which columns are
+    a channel's (channels, taps); None leaves a layer out.
     """
-    watched = _Watched(network, samples)
+    watched = _Watched(network, samples, channels)
     network.eval().zero_grad()
     with torch.enable_grad(), same_draws():
         for inputs, targets in samples:
@@ -81,20 +88,24 @@ def curvatures(
 class _Watched:
     """Adds up what comes by while a network runs, forward and backward."""
 
-    def __init__(self, network: nn.Module, samples: Samples):
-        self.network, self.found = network, dict[Layer, Curvature]()
+    def __init__(self, network: nn.Module, samples: Samples, channels: ByChannel):
+        self.network, self.channels = network, channels
+        self.found: dict[Layer, Curvature] = {}
         self.count = sum(len(inputs) for inputs, _ in samples)
         self.quota = max(1, ROWS // len(samples))
 
     def forward(self, call: Call) -> None:
         layer, geometry = call.layer, call.layer.geometry
-        if columns_of(self.network, layer) > COLUMNS:
+        columns = self.channels.get(layer)
+        if layer in self.channels and columns is None:
             return
-        places = some_positions(call.outputs, geometry, self.quota)
-        rows = input_rows(call, places).detach().double()
+        quota = self.quota if columns is None else -(-self.quota // columns.shape[1])
+        rows = input_rows(call, some_positions(call.outputs, geometry, quota)).detach().double()
+        if columns is not None:
+            rows = rows[:, :, columns].mT.flatten(1, 2)
         if layer not in self.found:
             matrices = as_matrices(own_rows(self.network, layer), geometry)
-            self.found[layer] = Curvature.empty(matrices)
+            self.found[layer] = Curvature.empty(matrices, columns)
         self.found[layer].inputs += (rows.mT @ rows).cpu()
         self.found[layer].positions += rows.shape[1]
 

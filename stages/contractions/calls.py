@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import torch
@@ -23,6 +24,10 @@ class Geometry:
     transposed: bool
     output_padding: tuple[int, ...]
     groups: int
+
+    @property
+    def taps(self) -> int:
+        return prod(self.kernel)
 
 
 @dataclass(frozen=True)

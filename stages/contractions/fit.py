@@ -47,13 +47,16 @@ class Fit:
         """Which rows of a call are used: the same of either network."""
         return some_positions(call.outputs, call.layer.geometry, self.rows)
 
+    def wanted(self, call: Call) -> Tensor:
+        """Of one of the teacher's calls, what the layer is fitted to."""
+        rows = output_rows(call.outputs, call.layer.geometry, self.positions(call))
+        return rows[:, self.outputs]
+
     def run(self, targets: Sequence[Tensor], solve: Solve) -> bool:
         """Fit the layer, and write its weights if that brings it nearer."""
         now = self._matrices()
         sums, rows = Sums.empty(*now.shape), iter(targets)
-        wanted = dict.fromkeys(self.used.calls, lambda call: self._add(sums, call, next(rows)))
-        for batch in self.inputs:
-            run_until(self.network, batch, wanted)
+        self._each_call(lambda call: self._add(sums, call, next(rows)))
         error = sums.error(now)
         if error <= EXACT * sums.squares:
             return False
@@ -62,6 +65,10 @@ class Fit:
         if nearer:
             self._write(fitted)
         return nearer
+
+    def _each_call(self, seen: Callable[[Call], None]) -> None:
+        for batch in self.inputs:
+            run_until(self.network, batch, dict.fromkeys(self.used.calls, seen))
 
     def _matrices(self) -> Tensor:
         """The weights now, in double precision, a bias as their last row."""

@@ -5,7 +5,7 @@ accelerating very deep neural networks", ICCV 2017, section 3.1). Nothing is tra
 """
 
 import copy
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,11 +13,8 @@ from torch import Tensor, nn
 
 from stages.contractions.calls import Call, Layer
 from stages.contractions.fit import Fit, Scale, Solve
-from stages.contractions.matrices import (
-    output_rows,
-)
+from stages.contractions.mapped import Mapped
 from stages.contractions.running import outputs_of, run_until
-from stages.contractions.used import Used
 
 MEMORY = 2**29  # bytes of what the teacher gives, kept at once
 FURTHER = "with all layers refitted, outputs would be further from what they were"
@@ -27,11 +24,13 @@ FURTHER = "with all layers refitted, outputs would be further from what they wer
 class Repair:
     """What was refitted, what was left as it was and why, and how far outputs are off.
 
-    Of the layers, those `scaled` were only scaled and shifted, output by output. Errors are mean
-    squared distances of the network's outputs from the teacher's.
+    Of the layers, those `mapped` have one map of channels for all taps, and those `scaled` were
+    only scaled and shifted, output by output. Errors are mean squared distances of the network's
+    outputs from the teacher's.
     """
 
     layers: tuple[str, ...]
+    mapped: tuple[str, ...]
     scaled: tuple[str, ...]
     left: dict[str, str]
     error_before: float
@@ -63,8 +62,7 @@ class Teacher:
         found: dict[Layer, list[Tensor]] = {fit.layer: [] for fit in block}
 
         def keep(fit: Fit, call: Call) -> None:
-            rows = output_rows(call.outputs, call.layer.geometry, fit.positions(call))
-            found[fit.layer].append(rows[:, fit.outputs])
+            found[fit.layer].append(fit.wanted(call))
 
         new = [fit for fit in block if fit.layer not in self._kept]
         wanted = {number: partial(keep, fit) for fit in new for number in fit.used.calls}
@@ -76,38 +74,26 @@ class Teacher:
         return found
 
 
-def refit(
-    network: nn.Module,
-    teacher: Teacher,
-    layers: Sequence[Used],
-    outputs: Mapping[Layer, Tensor],
-    solve: Solve,
-    too_large: Collection[Layer] = (),
-) -> Repair:
-    """Fit `layers` of `network`, in place, on the teacher's inputs.
+def refit(network: nn.Module, teacher: Teacher, fits: Sequence[Fit], solve: Solve) -> Repair:
+    """Fit layers of `network`, in place and in turn, on the teacher's inputs.
 
-    `outputs` says which of the teacher's channels a layer has. Layers that are `too_large` to be
-    solved for are scaled and shifted, output by output. A layer keeps its weights where
-    those that are solved for fit no better; all do where the network's outputs on these inputs
-    would be further from the teacher's.
+    A layer keeps its weights where those that are solved for fit no better; all do where the
+    network's outputs on these inputs would be further from the teacher's.
     """
     before, kept = teacher.distance(network), copy.deepcopy(network.state_dict())
-    fits = [
-        (Scale if layer.layer in too_large else Fit)(
-            network, layer, outputs[layer.layer], teacher.inputs
-        )
-        for layer in layers
-    ]
-    done = []
+    done: list[Fit] = []
     for block in _blocks(fits):
         targets = teacher.rows(block)
         done += [fit for fit in block if fit.run(targets.pop(fit.layer), solve)]
-    after, names = teacher.distance(network), [fit.layer.weight for fit in done]
+    after, names = teacher.distance(network), _names(done, Fit)
     if after <= before:
-        scaled = tuple(fit.layer.weight for fit in done if isinstance(fit, Scale))
-        return Repair(tuple(names), scaled, {}, before, after)
+        return Repair(names, _names(done, Mapped), _names(done, Scale), {}, before, after)
     network.load_state_dict(kept)
-    return Repair((), (), dict.fromkeys(names, FURTHER), before, before)
+    return Repair((), (), (), dict.fromkeys(names, FURTHER), before, before)
+
+
+def _names(fits: Sequence[Fit], kind: type[Fit]) -> tuple[str, ...]:
+    return tuple(fit.layer.weight for fit in fits if isinstance(fit, kind))
 
 
 def _blocks(fits: Sequence[Fit]) -> Iterator[list[Fit]]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, model_validator
 
-from stages.settings.section import Count, NotNegative, Positive, Section, Share
+from stages.settings.section import Count, NotNegative, PerTask, Positive, Section, Share
 
 Name = Literal["repaired", "instant", "standard"]
 Importance = Literal["obs", "norm2", "mean", "taylor"]
@@ -79,7 +79,7 @@ class Repair(Section):
     """
 
     method: Method | Literal["auto"]
-    samples: Count
+    samples: PerTask[Count]
     ridge: Positive
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from stages.contractions.calls import Layer
+from stages.contractions.fit import Fit, Scale
 from stages.contractions.matrices import as_matrices, columns_of, own_rows
 from stages.contractions.refit import Repair, Teacher, refit
 from stages.contractions.running import all_calls
@@ -28,13 +29,17 @@ def repair_weights(network: nn.Module, teacher: Teacher, masks: Masks, strength:
     """
     layers, left = used_layers(network, all_calls(network, teacher.inputs[0]))
     layers = [used for used in layers if used.layer.weight in masks]
-    outputs = {used.layer: torch.arange(_count(network, used)) for used in layers}
+    fits = [
+        (Scale if _too_large(network, used.layer, masks) else Fit)(
+            network, used, torch.arange(_count(network, used)), teacher.inputs
+        )
+        for used in layers
+    ]
 
     def solve(used: Used, sums: Sums, now: Tensor) -> Tensor:
         return _on_support(sums, now, _support(used, masks, now), strength, used.bias is not None)
 
-    too_large = [used.layer for used in layers if _too_large(network, used.layer, masks)]
-    repair = refit(network, teacher, layers, outputs, solve, too_large)
+    repair = refit(network, teacher, fits, solve)
     seen = {used.layer.weight for used in layers}
     told = {name: left[name] for name in masks if name not in seen and name in left} | repair.left
     return replace(repair, left=told)

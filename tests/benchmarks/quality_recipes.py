@@ -48,6 +48,11 @@ class Given:
     def limits(self) -> Limits:
         return Limits(minimum=self.settings.pruning.minimum_channels)
 
+    def samples(self, phase: str) -> list[tuple[Tensor, Tensor]]:
+        """What obs and repair look at."""
+        count = self.settings.of(self.settings.pruning.repair.samples)
+        return training_samples(self.task, count, phase, self.settings.training)
+
     def train(self, network: nn.Module, iterations: int, phase: str) -> None:
         """Train in place, as `recover` does, and keep the best."""
         if iterations:
@@ -78,9 +83,7 @@ def repaired(given: Given) -> nn.Module:
     repair = given.settings.pruning.repair
     for step, target, iterations in given.parts():
         graph, start = given.graph.without(gone), copy.deepcopy(network)
-        samples = training_samples(
-            given.task, repair.samples, f"prune {step}", given.settings.training
-        )
+        samples = given.samples(f"prune {step}")
         ranking, _ = obs_importance(network, graph, samples, given.task.loss, repair.ridge)
         now = _remove(network, graph, ranking, target, given)
         gone = combine(given.graph, gone, now)
@@ -115,7 +118,7 @@ def standard(given: Given) -> nn.Module:
 def scratch(given: Given) -> nn.Module:
     """What `obs` leaves at once, with new weights, trained for as long in all."""
     shaped = copy.deepcopy(given.start)
-    samples = training_samples(given.task, 256, "prune", given.settings.training)
+    samples = given.samples("prune")
     ranking, _ = obs_importance(given.dense, given.graph, samples, given.task.loss, 1e-3)
     _remove(shaped, given.graph, ranking, given.target, given)
     for module in shaped.modules():

@@ -38,7 +38,7 @@ def test_factors_are_those_of_a_direct_computation() -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2)).double()
     samples = samples_of(network, (6, 4), torch.float64)
-    found, gradients = curvatures(network, samples, mse_loss)
+    found, gradients = curvatures(network, samples, mse_loss, {})
     inputs, outers = torch.zeros(3, 3).double(), torch.zeros(2, 2).double()
     for batch, targets in samples:
         for x, target in zip(batch, targets, strict=True):
@@ -69,7 +69,7 @@ def test_the_first_cost_is_what_a_refit_without_the_unit_loses() -> None:
     given = hidden @ network[2].weight.detach().T
     gram = hidden.T @ hidden / len(hidden)
     gram += strength * gram.diagonal().mean() * torch.eye(5)
-    gradients = curvatures(network, samples, mse_loss)[0]
+    gradients = curvatures(network, samples, mse_loss, {})[0]
     (gamma,) = (c.gradients[0] for layer, c in gradients.items() if layer.weight == "2.weight")
     lost = []
     for unit in range(5):
