@@ -1,88 +1,25 @@
 """Sparsity learning of a step: penalties grow on whole channels while the network trains."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 from stages import artifacts
-from stages.channels.budget import is_protected
-from stages.channels.growing import (
-    GrowingPenalty,
-    largest_remaining,
-    relative_ceilings,
-    selected_ceilings,
-)
-from stages.channels.importance import unit_norms
-from stages.dependency.graph import Removed
-from stages.networks.saved import save_network
-from stages.pruning_step import Step, pass_on, starts_failed, step_from_arguments
+from stages.pruning_step import hand_over, pass_on, starts_failed, step_from_arguments
 from stages.running import run_stage
-from stages.settings import Settings, Sparsity
-from stages.step_model import StepModel, choose_for, load_step_model, rank
-from stages.tasks.task import task_of
-from stages.training.loop import Outcome, Plan, seed_everything, train
-from stages.training.samples import drawing
 
 
 def main() -> None:
     """Write the step's sparsified model."""
     settings, step = step_from_arguments()
-    target = artifacts.sparsified_path(step.name)
+    source, target = artifacts.model_path(step.start), artifacts.sparsified_path(step.name)
     visible = artifacts.read_json(artifacts.sparsify_schedule(step.name))
     if starts_failed(step):
-        pass_on(step, artifacts.model_path(step.start), target)
-        return
-    seed_everything(settings.seed)
-    model = load_step_model(artifacts.model_path(step.start), settings.trusted)
-    outcome = Outcome(quality=0.0)
-    if visible["regime"] != "none":
-        outcome = _learn(settings, step, model, visible)
-    about = model.about.after(f"sparsify {step.name}", outcome.iterations)
-    with artifacts.fresh_folder(target) as folder:
-        save_network(folder, model.network, about)
-        if outcome.history:
-            artifacts.write_csv(folder / artifacts.HISTORY, outcome.history)
-    print(f"{step.name}: sparsity learning, regime {visible['regime']}")
-
-
-def _learn(settings: Settings, step: Step, model: StepModel, visible: Mapping[str, Any]) -> Outcome:
-    """Train under growing penalties, as the regime's schedule file says; the last state is kept."""
-    sparsity, task = settings.of(settings.sparsity), task_of(settings)
-    plan = Plan(
-        f"sparsify {step.name}",
-        sparsity.grow_epochs + sparsity.hold_epochs,
-        sparsity.iterations,
-        sparsity.learning_rate,
-        constant_rate=True,
-        keep_best=False,
-    )
-    network, seen, finished = model.network, visible["seen"], None
-    importance = rank(model, seen, task, drawing(task, plan.phase, settings.training))
-    if visible["regime"] == "growing":
-        free = [g.name for g in model.graph.groups if not is_protected(g, seen["protect"])]
-        ceilings = relative_ceilings(
-            {name: importance[name] for name in free}, sparsity.ceiling.growing
-        )
+        pass_on(step, source, target)
+    elif visible["regime"] == "none":
+        hand_over(source, target)
+        print(f"{step.name}: no sparsity is learned, as the procedure says")
     else:
-        selected = choose_for(model, importance, seen)
-        ceilings = selected_ceilings(model.graph, selected, sparsity.ceiling.selected)
-        finished = _close_to_zero(model, selected, sparsity)
-    penalty = GrowingPenalty(
-        network, model.graph, ceilings, sparsity.grow_epochs * sparsity.iterations
-    )
-    return train(network, task, plan, settings.training, penalty, finished)
+        from stages.sparsity_learning import sparsify  # seconds, where there is nothing to train
 
-
-def _close_to_zero(
-    model: StepModel, selected: Removed, sparsity: Sparsity
-) -> Callable[[int], bool]:
-    """Whether penalties have grown and all selected channels are close to zero."""
-    first = unit_norms(model.network, model.graph)
-
-    def finished(epoch: int) -> bool:
-        left = largest_remaining(model.network, model.graph, selected, first)
-        return epoch >= sparsity.grow_epochs and left < sparsity.close_to_zero
-
-    return finished
+        sparsify(settings, step, visible)
+        print(f"{step.name}: sparsity learning, regime {visible['regime']}")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from torch import Tensor, nn
 
-from stages.channels.shared_taps import by_channel, channels_left, too_large
-from stages.channels.surviving import kept_columns, kept_outputs
+from stages.channels.shared_taps import by_channel, too_large
+from stages.channels.surviving import channels_left, kept_columns, kept_outputs
 from stages.contractions.calls import Layer
 from stages.contractions.fit import Fit, Scale
 from stages.contractions.mapped import Mapped

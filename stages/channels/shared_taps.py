@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from stages.contractions.calls import Layer
-from stages.contractions.mapped import Channels
 from stages.contractions.matrices import columns_of
 from stages.contractions.sums import COLUMNS
 from stages.dependency.graph import READS, Graph
@@ -33,12 +32,3 @@ def by_channel(network: nn.Module, graph: Graph, layer: Layer) -> Tensor | None:
             if part.tensor == layer.weight and whole and part.indices.shape[1] > 1:
                 return torch.from_numpy(part.indices)
     return None
-
-
-def channels_left(before: Tensor, kept: Tensor) -> Channels:
-    """The same after removal, of which `kept` says which columns are left, in their order."""
-    places = torch.full((before.numel(),), -1)
-    places[kept] = torch.arange(len(kept))
-    now = places[before]
-    left = (now >= 0).all(1)
-    return Channels(before, now[left], torch.nonzero(left)[:, 0])

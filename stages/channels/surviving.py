@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from stages.contractions.calls import Layer
+from stages.contractions.mapped import Channels
 from stages.contractions.matrices import as_matrices, from_matrices
 from stages.networks.indices import Indices, RemovedIndices, kept_of
 
@@ -27,6 +28,15 @@ def kept_columns(before: Layer, now: Layer, teacher: nn.Module, lost: RemovedInd
         return left[1]
     columns = torch.arange(as_matrices(weight, before.geometry).shape[2])
     return _numbered(columns, before, now, weight, left)[0, 0]
+
+
+def channels_left(before: Tensor, kept: Tensor) -> Channels:
+    """Columns by channel (channels, taps), and what is left of them: `kept`, in its order."""
+    places = torch.full((before.numel(),), -1)
+    places[kept] = torch.arange(len(kept))
+    now = places[before]
+    left = (now >= 0).all(1)
+    return Channels(before, now[left], torch.nonzero(left)[:, 0])
 
 
 def _left(layer: Layer, teacher: nn.Module, lost: RemovedIndices) -> list[Tensor]:
