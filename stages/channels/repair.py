@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from stages.channels.shared_taps import by_channel, too_large
 from stages.channels.surviving import channels_left, kept_columns, kept_outputs
-from stages.contractions.calls import Layer
+from stages.contractions.calls import Call
 from stages.contractions.fit import Fit, Scale
 from stages.contractions.mapped import Mapped
 from stages.contractions.matrices import own_rows
@@ -44,7 +44,7 @@ def repair_channels(
     if names != order:
         layers, left = [], dict.fromkeys(names, ORDER)
     lost = removed_indices(graph, removed)
-    whole = {used.layer: before.calls[used.calls[0]].layer for used in layers}
+    whole = {used.layer: before.calls[used.calls[0]] for used in layers}
     repair = refit(
         network,
         Teacher(teacher, inputs),
@@ -62,19 +62,20 @@ def _fit(
     used: Used,
     inputs: Sequence[Tensor],
     teacher: nn.Module,
-    before: Layer,
+    before: Call,
     graph: Graph,
     lost: RemovedIndices,
 ) -> Fit:
     """How a layer is fitted to what it was `before`, in the teacher."""
-    outputs = kept_outputs(before, used.layer, teacher, lost)
+    outputs = kept_outputs(before.layer, used.layer, teacher, lost)
     if not too_large(network, used.layer):
         return Fit(network, used, outputs, inputs)
-    columns = by_channel(teacher, graph, before)
+    columns = by_channel(teacher, graph, before.layer)
     if columns is None:
         return Scale(network, used, outputs, inputs)
-    channels = channels_left(columns, kept_columns(before, used.layer, teacher, lost))
-    return Mapped(network, used, outputs, inputs, channels, own_rows(teacher, before))
+    channels = channels_left(columns, kept_columns(before.layer, used.layer, teacher, lost))
+    weight = own_rows(teacher, before.layer)
+    return Mapped(network, used, outputs, inputs, channels, weight, before.bias)
 
 
 def _cut_readers(graph: Graph, removed: Removed) -> list[str]:

@@ -40,11 +40,16 @@ class Mapped(Fit):
         outputs: Tensor,
         inputs: Sequence[Tensor],
         channels: Channels,
-        teacher: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
     ):
+        """`weight` and `bias` are the teacher's, of this layer."""
         super().__init__(network, used, outputs, inputs)
         self.channels = channels
-        self.whole = as_matrices(teacher, self.layer.geometry)[0, outputs].double().cpu()
+        self.whole = as_matrices(weight, self.layer.geometry)[0, outputs].double().cpu()
+        self.shift = torch.zeros(len(outputs)).double()
+        if self.bias is not None and bias is not None:
+            self.shift = bias.detach()[outputs].double().cpu()
         count, taps = channels.before.shape
         rows = max(ROWS, ROWS_PER_COLUMN * count)
         self.rows = -(-rows // (taps * len(inputs) * len(used.calls)))
@@ -69,11 +74,9 @@ class Mapped(Fit):
             rows = now[:, self.channels.now].mT.flatten(0, 1)[None]
             rows = with_ones(rows) if self.bias is not None else rows
             sums.add(rows, before[:, self.channels.before].mT.flatten(0, 1)[None])
-        found = solve(self.used, sums, near.unsqueeze(0))[0]
-        weights = self._weights(found)
-        nearer = self._error(weights, inputs, targets) < self._error(
-            self._matrices()[0], inputs, targets
-        )
+        weights = self._weights(solve(self.used, sums, near.unsqueeze(0))[0])
+        errors = (self._error(w, inputs, targets) for w in (weights, self._matrices()[0]))
+        nearer = next(errors) < next(errors)
         if nearer:
             self._write(weights.unsqueeze(0).to(self.weight.dtype))
         return nearer
@@ -87,15 +90,16 @@ class Mapped(Fit):
         if self.bias is None:
             return weights
         added = torch.einsum("oct,c->o", by_channel, channel_map[kept])
-        return torch.cat([weights, (self.bias.double().cpu() + added).unsqueeze(0)])
+        return torch.cat([weights, (self.shift + added).unsqueeze(0)])
 
     def _error(self, weights: Tensor, inputs: Sequence[Tensor], targets: Sequence[Tensor]) -> float:
-        """Sum of squares of what weights give, less what the teacher gave without its bias."""
-        error = 0.0
-        shift = torch.zeros(len(self.outputs)).double()
+        """Sum of squares of what weights give, less what the teacher gives."""
+        rows = [batch.double().cpu() for batch in inputs]
         if self.bias is not None:
-            shift, weights = weights[-1] - self.bias.double().cpu(), weights[:-1]
-        for now, before in zip(inputs, targets, strict=True):
-            given = now.double().cpu() @ weights + shift
-            error += float((given - before.double().cpu() @ self.whole.T).square().sum())
-        return error
+            rows = [with_ones(batch) for batch in rows]
+        return sum(
+            float(
+                (now @ weights - before.double().cpu() @ self.whole.T - self.shift).square().sum()
+            )
+            for now, before in zip(rows, targets, strict=True)
+        )

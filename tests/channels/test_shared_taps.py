@@ -56,6 +56,19 @@ def test_a_copy_of_a_channel_can_go_without_a_trace(name: str) -> None:
     assert report.error_after < 1e-12 < 1e-6 < report.error_before
 
 
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_bias_becomes_the_teachers_and_what_the_map_adds(name: str) -> None:
+    network, shape = network_with_a_copy(name)
+    graph = build_graph(network, shape)
+    small = copy.deepcopy(network.double())
+    removed = {graph.groups[0].name: np.array([5])}
+    remove_channels(small, graph, removed)
+    with torch.no_grad():
+        [*small.parameters()][-1].add_(1)  # as an earlier repair may have left it
+    report = repair_channels(small, network, graph, removed, batches(shape), TINY)
+    assert report.error_after < 1e-12 < 0.1 < report.error_before
+
+
 def test_a_map_comes_near_a_whole_solution(monkeypatch: pytest.MonkeyPatch) -> None:
     network, shape = network_with_a_copy("convolution")
     mapped = repaired_without(network, shape, [1, 5])
