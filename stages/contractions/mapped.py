@@ -94,12 +94,10 @@ class Mapped(Fit):
 
     def _error(self, weights: Tensor, inputs: Sequence[Tensor], targets: Sequence[Tensor]) -> float:
         """Sum of squares of what weights give, less what the teacher gives."""
-        rows = [batch.double().cpu() for batch in inputs]
-        if self.bias is not None:
-            rows = [with_ones(batch) for batch in rows]
-        return sum(
-            float(
-                (now @ weights - before.double().cpu() @ self.whole.T - self.shift).square().sum()
-            )
-            for now, before in zip(rows, targets, strict=True)
-        )
+        error = 0.0
+        for now, before in zip(inputs, targets, strict=True):
+            rows = now.double().cpu()
+            rows = with_ones(rows) if self.bias is not None else rows
+            wanted = before.double().cpu() @ self.whole.T + self.shift
+            error += float((rows @ weights - wanted).square().sum())
+        return error
