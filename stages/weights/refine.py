@@ -5,6 +5,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 SparsityCurve = list[tuple[float, float]]  # sparsity and quality, in rising sparsity
+COLUMNS = ("sparsity", "weights_left", "empty_layers", "quality", "quality_cut")  # of its table
 
 COARSE = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import prune
 
-from stages.sweep import collapse_text, table_of
+from stages.sweeping import collapse_text, table_of
 from stages.weights.order import Order, apply_masks, emptied_at, masks_at, order_of, size
 from stages.weights.prunable import prunable
 from stages.weights.scores import gradient_times_weight, magnitude, random_score
