@@ -26,9 +26,9 @@ def quality_figure(
     after = [dense, *(record["quality"] for record in done.values())]
     way = [record["removal"][key] for record in done.values()
            for key in ("quality_before", "quality_after", "quality_repaired")]  # fmt: skip
-    around = [value for value in way if value is not None]
-    near = [q for q in after if abs(q - limit) <= NEAR * abs(dense - limit)]
-    figure, parts = broken_axes((9, 5.2), [dense, limit, *near], [baseline, *after, *around])
+    made = [*after, *(value for value in way if value is not None)]
+    near = [q for q in made if abs(q - limit) <= NEAR * abs(dense - limit)]
+    figure, parts = broken_axes((9, 5.2), [dense, limit, *near], [baseline, *made])
     for axes in parts:
         axes.axhline(dense, color=DENSE, lw=1.2, label="dense")
         axes.axhline(limit, color=LIMIT, ls="--", lw=1.2, label="criterion")
