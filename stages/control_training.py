@@ -41,6 +41,11 @@ def _shape_like(network: nn.Module, about: About) -> None:
     """Give a fresh network the selected one's shape, and every layer fresh weights for it."""
     graph = graph_from_json(artifacts.read_json(artifacts.GRAPH))
     remove_channels(network, graph, removed_from_text(about.removed))
+    begin_afresh(network)
+
+
+def begin_afresh(network: nn.Module) -> None:
+    """Give every layer fresh weights, in place."""
     for module in network.modules():
         reset = getattr(module, "reset_parameters", None)
         if callable(reset):

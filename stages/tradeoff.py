@@ -1,8 +1,9 @@
 """Decide a score and a sparsity from the sweeps, make the sparse network, measure its layers."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -64,15 +65,11 @@ def _trade(
         "decided": True,
         "rule": settings.of(settings.tradeoff).rule,
         **asdict(decision),
-        "weights": size(sparse.order),
-        "zeros": sum(layer.zeros for layer in layers),
+        **_measured(sparse, decision.sparsity, layers),
         "quality": quality,
-        "quality_cut": sparse.quality_cut(decision.sparsity),
-        "repair": asdict(sparse.repair) if sparse.repair else None,
         "quality_recovered": outcome.quality if outcome else None,
         "keeps_criterion": held,
         "verdict": verdict,
-        "layers": explain(layers),
         "curves": curves,
         "curves_cut": cut if repairer else {},
     }
@@ -80,6 +77,17 @@ def _trade(
     artifacts.write_csv(artifacts.LAYERS_TABLE, [asdict(layer) for layer in layers])
     artifacts.write_json(artifacts.TRADEOFF, record)
     print(f"sparse: {decision.reason}; criterion {'kept' if held else 'failed'}: {verdict}")
+
+
+def _measured(sparse: SparseNetworks, sparsity: float, layers: Sequence[Layer]) -> dict[str, Any]:
+    """What is told of the sparse network beside its quality."""
+    return {
+        "weights": size(sparse.order),
+        "zeros": sum(layer.zeros for layer in layers),
+        "quality_cut": sparse.quality_cut(sparsity),
+        "repair": asdict(sparse.repair) if sparse.repair else None,
+        "layers": explain(layers),
+    }
 
 
 def _judge_of(settings: Settings, task: Task, curves: dict[str, SparsityCurve]) -> Judge:

@@ -4,12 +4,13 @@ Martens and Grosse, "Optimizing neural networks with Kronecker-factored approxim
 ICML 2015; of convolutions, Grosse and Martens, ICML 2016.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from stages.channels.shared_taps import by_channel
 from stages.contractions.calls import Call, CallsSeen, GradientsSeen, Layer
 from stages.contractions.matrices import (
     as_matrices,
@@ -18,14 +19,15 @@ from stages.contractions.matrices import (
     own_rows,
     positions_in,
     some_positions,
+    too_large,
 )
+from stages.dependency.graph import Graph
 from stages.dependency.tracing import same_draws
 
 ROWS = 16_384  # of a layer's inputs and gradients, where there are so many
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Samples = Sequence[tuple[Tensor, Tensor]]  # batches of inputs and targets
-ByChannel = Mapping[Layer, Tensor | None]
 
 
 @dataclass
@@ -60,14 +62,14 @@ class Curvature:
 
 
 def curvatures(
-    network: nn.Module, samples: Samples, loss: Loss, channels: ByChannel
+    network: nn.Module, graph: Graph, samples: Samples, loss: Loss
 ) -> tuple[dict[Layer, Curvature], dict[str, Tensor]]:
     """The curvature of every layer, and the mean gradient of every parameter.
 
-    `loss` is a mean over a batch. `channels` says for layers that are too large which columns are
-    a channel's (channels, taps); None leaves a layer out.
+    `loss` is a mean over a batch. Layers that are too large, and whose inputs are no channels, are
+    left out.
     """
-    watched = _Watched(network, samples, channels)
+    watched = _Watched(network, graph, samples)
     network.eval().zero_grad()
     with torch.enable_grad(), same_draws():
         for inputs, targets in samples:
@@ -82,38 +84,48 @@ def curvatures(
         for name, p in network.named_parameters()
     }
     network.zero_grad()
-    return watched.found, gradients
+    return {layer: found for layer, found in watched.seen.items() if found}, gradients
 
 
 class _Watched:
     """Adds up what comes by while a network runs, forward and backward."""
 
-    def __init__(self, network: nn.Module, samples: Samples, channels: ByChannel):
-        self.network, self.channels = network, channels
-        self.found: dict[Layer, Curvature] = {}
+    def __init__(self, network: nn.Module, graph: Graph, samples: Samples):
+        self.network, self.graph = network, graph
+        self.seen: dict[Layer, Curvature | None] = {}  # None: left out
         self.count = sum(len(inputs) for inputs, _ in samples)
         self.quota = max(1, ROWS // len(samples))
 
     def forward(self, call: Call) -> None:
-        layer, geometry = call.layer, call.layer.geometry
-        columns = self.channels.get(layer)
-        if layer in self.channels and columns is None:
+        layer = call.layer
+        if layer not in self.seen:
+            self.seen[layer] = self._begin(layer)
+        found = self.seen[layer]
+        if found is None:
             return
-        quota = self.quota if columns is None else -(-self.quota // columns.shape[1])
-        rows = input_rows(call, some_positions(call.outputs, geometry, quota)).detach().double()
-        if columns is not None:
-            rows = rows[:, :, columns].mT.flatten(1, 2)
-        if layer not in self.found:
-            matrices = as_matrices(own_rows(self.network, layer), geometry)
-            self.found[layer] = Curvature.empty(matrices, columns)
-        self.found[layer].inputs += (rows.mT @ rows).cpu()
-        self.found[layer].positions += rows.shape[1]
+        taps = 1 if found.channels is None else found.channels.shape[1]
+        places = some_positions(call.outputs, layer.geometry, -(-self.quota // taps))
+        rows = input_rows(call, places).detach().double()
+        if found.channels is not None:
+            rows = rows[:, :, found.channels].mT.flatten(1, 2)
+        found.inputs += (rows.mT @ rows).cpu()
+        found.positions += rows.shape[1]
+
+    def _begin(self, layer: Layer) -> Curvature | None:
+        channels = None
+        if too_large(self.network, layer):
+            channels = by_channel(self.network, self.graph, layer)
+            if channels is None:
+                return None
+        matrices = as_matrices(own_rows(self.network, layer), layer.geometry)
+        return Curvature.empty(matrices, channels)
 
     def backward(self, layer: Layer, gradient: Tensor) -> None:
-        if layer not in self.found:
+        found = self.seen.get(layer)
+        if found is None:
             return
         places = some_positions(gradient, layer.geometry, self.quota)
         rows = output_rows(gradient, layer.geometry, places).double()
         rows = rows.view(len(places), layer.groups, -1).transpose(0, 1)
         share = positions_in(gradient, layer.geometry) / len(places)
-        self.found[layer].gradients += (rows.mT @ rows).cpu() * (share / self.count)
+        found.gradients += (rows.mT @ rows).cpu() * (share / self.count)

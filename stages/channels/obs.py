@@ -13,10 +13,8 @@ from torch import Tensor, nn
 
 from stages.channels.curvature import Curvature, Loss, Samples, curvatures
 from stages.channels.importance import Importance, taylor_values
-from stages.channels.shared_taps import by_channel, too_large
 from stages.contractions.calls import Layer
 from stages.contractions.matrices import as_matrices, own_rows
-from stages.contractions.running import all_calls
 from stages.dependency.graph import READS, Graph, Group, Slice
 
 SMALLER = 0.8  # of a layer's columns: with fewer left, those that are out are dropped
@@ -36,10 +34,7 @@ def obs_importance(
     Groups that no such layer reads are ranked by the sum of (weight x gradient)^2, scaled so that
     over the others it is what their costs are; their names come second.
     """
-    calls = all_calls(network, samples[0][0]).calls
-    layers = dict.fromkeys(call.layer for call in calls)
-    channels = {a: by_channel(network, graph, a) for a in layers if too_large(network, a)}
-    found, gradients = curvatures(network, samples, loss, channels)
+    found, gradients = curvatures(network, graph, samples, loss)
     importance: Importance = {}
     for group in graph.groups:
         readers = [*_readers(network, group, found, strength)]

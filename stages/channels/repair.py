@@ -5,12 +5,12 @@ from dataclasses import replace
 
 from torch import Tensor, nn
 
-from stages.channels.shared_taps import by_channel, too_large
+from stages.channels.shared_taps import by_channel
 from stages.channels.surviving import channels_left, kept_columns, kept_outputs
 from stages.contractions.calls import Call
 from stages.contractions.fit import Fit, Scale
 from stages.contractions.mapped import Mapped
-from stages.contractions.matrices import own_rows
+from stages.contractions.matrices import own_rows, too_large
 from stages.contractions.refit import Repair, Teacher, refit
 from stages.contractions.running import all_calls
 from stages.contractions.sums import ridge

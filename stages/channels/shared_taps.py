@@ -8,13 +8,7 @@ from torch import Tensor, nn
 
 from stages.contractions.calls import Layer
 from stages.contractions.matrices import columns_of
-from stages.contractions.sums import COLUMNS
 from stages.dependency.graph import READS, Graph
-
-
-def too_large(network: nn.Module, layer: Layer) -> bool:
-    """Whether a layer has too many inputs times taps to be solved for one by one."""
-    return columns_of(network, layer) > COLUMNS
 
 
 def by_channel(network: nn.Module, graph: Graph, layer: Layer) -> Tensor | None:

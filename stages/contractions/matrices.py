@@ -13,6 +13,8 @@ from torch.nn.functional import pad
 
 from stages.contractions.calls import Call, Geometry, Layer
 
+COLUMNS = 5_000  # above so many, sums over a layer's inputs take too much room and time
+
 
 def positions_in(outputs: Tensor, geometry: Geometry | None) -> int:
     """How many rows outputs have."""
@@ -55,6 +57,11 @@ def own_rows(network: nn.Module, layer: Layer) -> Tensor:
 def columns_of(network: nn.Module, layer: Layer) -> int:
     """How many columns a layer has: its inputs, times the taps of its kernel, per group."""
     return as_matrices(own_rows(network, layer), layer.geometry).shape[2]
+
+
+def too_large(network: nn.Module, layer: Layer) -> bool:
+    """Whether a layer has too many columns to be solved for, one by one."""
+    return columns_of(network, layer) > COLUMNS
 
 
 def as_matrices(weight: Tensor, geometry: Geometry | None) -> Tensor:

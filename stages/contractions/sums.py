@@ -6,8 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-COLUMNS = 5_000  # above so many, sums over a layer's inputs take too much room and time
-
 
 @dataclass
 class Sums:

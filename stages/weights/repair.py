@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 from stages.contractions.calls import Layer
 from stages.contractions.fit import Fit, Scale
-from stages.contractions.matrices import as_matrices, columns_of, own_rows
+from stages.contractions.matrices import as_matrices, own_rows, too_large
 from stages.contractions.refit import Repair, Teacher, refit
 from stages.contractions.running import all_calls
-from stages.contractions.sums import COLUMNS, Sums, ridge_of
+from stages.contractions.sums import Sums, ridge_of
 from stages.contractions.used import Used, used_layers
 from stages.weights.order import Masks
 
@@ -30,7 +30,7 @@ def repair_weights(network: nn.Module, teacher: Teacher, masks: Masks, strength:
     layers, left = used_layers(network, all_calls(network, teacher.inputs[0]))
     layers = [used for used in layers if used.layer.weight in masks]
     fits = [
-        (Scale if _too_large(network, used.layer, masks) else Fit)(
+        (Scale if _takes_too_long(network, used.layer, masks) else Fit)(
             network, used, torch.arange(_count(network, used)), teacher.inputs
         )
         for used in layers
@@ -50,11 +50,11 @@ def _count(network: nn.Module, used: Used) -> int:
     return groups * outputs
 
 
-def _too_large(network: nn.Module, layer: Layer, masks: Masks) -> bool:
+def _takes_too_long(network: nn.Module, layer: Layer, masks: Masks) -> bool:
     """Whether a layer's systems, one per output over the weights it has left, take too long."""
     mask = masks[layer.weight][layer.start : layer.start + layer.rows]
     left = as_matrices(mask, layer.geometry).sum(2).double()
-    return columns_of(network, layer) > COLUMNS or float((left**3).sum()) > WORK
+    return too_large(network, layer) or float((left**3).sum()) > WORK
 
 
 def _support(used: Used, masks: Masks, now: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from stages.channels.obs import obs_importance
 from stages.channels.removal import parameter_shapes, remove_channels
 from stages.channels.repair import repair_channels
 from stages.channels.schedule import step_targets
+from stages.control_training import begin_afresh
 from stages.dependency.graph import MAKES, Graph, Removed, combine
 from stages.measuring.parameters import count_parameters
 from stages.settings import Settings
@@ -121,10 +122,7 @@ def scratch(given: Given) -> nn.Module:
     samples = given.samples("prune")
     ranking, _ = obs_importance(given.dense, given.graph, samples, given.task.loss, 1e-3)
     _remove(shaped, given.graph, ranking, given.target, given)
-    for module in shaped.modules():
-        reset = getattr(module, "reset_parameters", None)
-        if callable(reset):
-            reset()
+    begin_afresh(shaped)
     given.train(shaped, given.dense_iterations + given.iterations, "scratch")
     return shaped
 

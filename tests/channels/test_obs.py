@@ -9,7 +9,7 @@ from torch.nn.functional import mse_loss
 from stages.channels.curvature import curvatures
 from stages.channels.obs import obs_importance
 from stages.dependency.build import build_graph
-from tests.channels.test_repair import READERS, batches, duplicated
+from tests.channels.test_repair import READERS, TINY, batches, with_a_copy
 from tests.dependency.cases import CASES, PRUNABLE, network_of, prepared
 
 
@@ -21,14 +21,14 @@ def samples_of(network: nn.Module, shape: tuple[int, ...], dtype: torch.dtype) -
 
 @pytest.mark.parametrize("name", READERS)
 def test_a_copy_of_a_channel_ranks_lowest(name: str) -> None:
-    torch.manual_seed(1)
     first, second, shape = READERS[name]
-    network = duplicated(nn.Sequential(first, nn.ReLU(), second), 1.7).float()
+    assert_the_copy_is_lowest(with_a_copy(first, second), shape)
+
+
+def assert_the_copy_is_lowest(network: nn.Sequential, shape: tuple[int, ...]) -> None:
     graph = build_graph(network, shape)
-    network.double()
-    importance, others = obs_importance(
-        network, graph, samples_of(network, shape, torch.float64), mse_loss, 1e-9
-    )
+    samples = samples_of(network.double(), shape, torch.float64)
+    importance, others = obs_importance(network, graph, samples, mse_loss, TINY)
     assert not others
     values = importance[graph.groups[0].name]
     assert min(values[-2:]) < 1e-6 * np.sort(values)[1]
@@ -36,9 +36,10 @@ def test_a_copy_of_a_channel_ranks_lowest(name: str) -> None:
 
 def test_factors_are_those_of_a_direct_computation() -> None:
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2)).double()
-    samples = samples_of(network, (6, 4), torch.float64)
-    found, gradients = curvatures(network, samples, mse_loss, {})
+    network = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2))
+    graph = build_graph(network, (6, 4))
+    samples = samples_of(network.double(), (6, 4), torch.float64)
+    found, gradients = curvatures(network, graph, samples, mse_loss)
     inputs, outers = torch.zeros(3, 3).double(), torch.zeros(2, 2).double()
     for batch, targets in samples:
         for x, target in zip(batch, targets, strict=True):
@@ -69,7 +70,7 @@ def test_the_first_cost_is_what_a_refit_without_the_unit_loses() -> None:
     given = hidden @ network[2].weight.detach().T
     gram = hidden.T @ hidden / len(hidden)
     gram += strength * gram.diagonal().mean() * torch.eye(5)
-    gradients = curvatures(network, samples, mse_loss, {})[0]
+    gradients = curvatures(network, graph, samples, mse_loss)[0]
     (gamma,) = (c.gradients[0] for layer, c in gradients.items() if layer.weight == "2.weight")
     lost = []
     for unit in range(5):
@@ -87,6 +88,10 @@ def test_the_first_cost_is_what_a_refit_without_the_unit_loses() -> None:
 
 @pytest.mark.parametrize("name", PRUNABLE)
 def test_every_unit_of_every_network_is_ranked(name: str) -> None:
+    assert_all_are_ranked(name)
+
+
+def assert_all_are_ranked(name: str) -> None:
     network, graph = network_of(name), prepared(name)[1]
     samples = samples_of(network, CASES[name].shape, torch.float32)
     importance, _ = obs_importance(network, graph, samples, mse_loss, 1e-3)

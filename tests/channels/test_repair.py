@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from stages.channels.removal import remove_channels
 from stages.channels.repair import repair_channels
+from stages.contractions.refit import Repair
+from stages.control_training import begin_afresh
 from stages.dependency.build import build_graph
 from tests.dependency.cases import CASES, PRUNABLE, network_of, prepared, some_units
 
@@ -42,14 +44,19 @@ READERS: dict[str, tuple[nn.Module, nn.Module, tuple[int, ...]]] = {
 }  # fmt: skip
 
 
+def with_a_copy(first: nn.Module, second: nn.Module) -> nn.Sequential:
+    """Both layers anew, the first with a channel that is a multiple of another."""
+    network = nn.Sequential(copy.deepcopy(first), nn.ReLU(), copy.deepcopy(second))
+    torch.manual_seed(1)
+    begin_afresh(network)
+    return duplicated(network, 1.7)
+
+
 @pytest.mark.parametrize("name", READERS)
 def test_a_copy_of_a_channel_can_go_without_a_trace(name: str) -> None:
-    torch.manual_seed(1)
     first, second, shape = READERS[name]
-    first.reset_parameters()
-    second.reset_parameters()
-    network = duplicated(nn.Sequential(first, nn.ReLU(), second), 1.7).double()
-    graph = build_graph(network.float(), shape)
+    network = with_a_copy(first, second)
+    graph = build_graph(network, shape)
     network.double()
     small = copy.deepcopy(network)
     removed = {graph.groups[0].name: np.array([graph.groups[0].units - 1])}
@@ -62,21 +69,23 @@ def test_a_copy_of_a_channel_can_go_without_a_trace(name: str) -> None:
     assert torch.allclose(small(other + 1), network(other + 1), atol=1e-6)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.7])
-@pytest.mark.parametrize("name", PRUNABLE)
-def test_repair_never_makes_worse_what_it_saw(name: str, share: float) -> None:
+def repaired_case(name: str, share: float) -> tuple[nn.Module, Repair]:
+    """A network without a share of its units, repaired."""
     graph = prepared(name)[1]
     removed = some_units(graph, share, seed=1) if share else {}
     whole, small = network_of(name), network_of(name)
     remove_channels(small, graph, removed)
-    cut = copy.deepcopy(small.state_dict())
     inputs = [batch.float() for batch in batches(CASES[name].shape)]
-    report = repair_channels(small, whole, graph, removed, inputs, 1e-3)
+    return small, repair_channels(small, whole, graph, removed, inputs, 1e-3)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.7])
+@pytest.mark.parametrize("name", PRUNABLE)
+def test_repair_never_makes_worse_what_it_saw(name: str, share: float) -> None:
+    small, report = repaired_case(name, share)
     assert report.error_after <= report.error_before
-    again = network_of(name)
-    remove_channels(again, graph, removed)
-    repair_channels(again, whole, graph, removed, inputs, 1e-3)
+    again, whole = repaired_case(name, share)[0].state_dict(), network_of(name).state_dict()
     for key, tensor in small.state_dict().items():
-        assert torch.equal(tensor, again.state_dict()[key])
+        assert torch.equal(tensor, again[key])
         if not share:
-            assert torch.allclose(tensor, cut[key], atol=1e-6)
+            assert torch.allclose(tensor, whole[key], atol=1e-6)

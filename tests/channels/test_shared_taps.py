@@ -6,16 +6,14 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.nn.functional import mse_loss
 
-from stages.channels.obs import obs_importance
 from stages.channels.removal import remove_channels
 from stages.channels.repair import repair_channels
 from stages.contractions.refit import Repair
 from stages.dependency.build import build_graph
-from tests.channels.test_obs import samples_of
-from tests.channels.test_repair import READERS, TINY, batches, duplicated
-from tests.dependency.cases import CASES, PRUNABLE, network_of, prepared, some_units
+from tests.channels.test_obs import assert_all_are_ranked, assert_the_copy_is_lowest
+from tests.channels.test_repair import READERS, TINY, batches, repaired_case, with_a_copy
+from tests.dependency.cases import PRUNABLE
 
 FLATTENED = nn.Sequential(nn.ReLU(), nn.Flatten(), nn.Linear(6 * 16, 3))
 LAYERS: dict[str, tuple[nn.Module, nn.Module, tuple[int, ...]]] = {
@@ -26,16 +24,12 @@ LAYERS: dict[str, tuple[nn.Module, nn.Module, tuple[int, ...]]] = {
 
 @pytest.fixture(autouse=True)
 def all_are_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stages.channels.shared_taps.COLUMNS", 0)
+    monkeypatch.setattr("stages.contractions.matrices.COLUMNS", 0)
 
 
 def network_with_a_copy(name: str) -> tuple[nn.Sequential, tuple[int, ...]]:
-    first, second, shape = (copy.deepcopy(part) for part in LAYERS[name])
-    torch.manual_seed(1)
-    for module in (first, *second.modules()):
-        if hasattr(module, "reset_parameters"):
-            module.reset_parameters()
-    return duplicated(nn.Sequential(first, nn.ReLU(), second), 1.7), shape
+    first, second, shape = LAYERS[name]
+    return with_a_copy(first, second), shape
 
 
 def repaired_without(network: nn.Sequential, shape: tuple[int, ...], units: list[int]) -> Repair:
@@ -72,7 +66,7 @@ def test_a_bias_becomes_the_teachers_and_what_the_map_adds(name: str) -> None:
 def test_a_map_comes_near_a_whole_solution(monkeypatch: pytest.MonkeyPatch) -> None:
     network, shape = network_with_a_copy("convolution")
     mapped = repaired_without(network, shape, [1, 5])
-    monkeypatch.setattr("stages.channels.shared_taps.COLUMNS", 10**6)
+    monkeypatch.setattr("stages.contractions.matrices.COLUMNS", 10**6)
     solved = repaired_without(network, shape, [1, 5])
     assert solved.error_after < mapped.error_after < 0.5 * mapped.error_before
     assert not solved.mapped
@@ -88,32 +82,16 @@ def test_a_layer_whose_inputs_are_no_channels_is_scaled() -> None:
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_copy_ranks_lowest(name: str) -> None:
-    network, shape = network_with_a_copy(name)
-    graph = build_graph(network, shape)
-    samples = samples_of(network.double(), shape, torch.float64)
-    importance, others = obs_importance(network, graph, samples, mse_loss, TINY)
-    assert not others
-    values = importance[graph.groups[0].name]
-    assert min(values[-2:]) < 1e-6 * np.sort(values)[1]
+    assert_the_copy_is_lowest(*network_with_a_copy(name))
 
 
 @pytest.mark.parametrize("name", PRUNABLE)
 def test_no_network_becomes_worse(name: str) -> None:
-    graph = prepared(name)[1]
-    removed = some_units(graph, 0.5, seed=1)
-    whole, small = network_of(name), network_of(name)
-    remove_channels(small, graph, removed)
-    inputs = [batch.float() for batch in batches(CASES[name].shape)]
-    report = repair_channels(small, whole, graph, removed, inputs, 1e-3)
+    report = repaired_case(name, 0.5)[1]
     assert report.error_after <= report.error_before
     assert set(report.layers) == {*report.mapped, *report.scaled}
 
 
 @pytest.mark.parametrize("name", PRUNABLE)
 def test_every_unit_is_ranked(name: str) -> None:
-    network, graph = network_of(name), prepared(name)[1]
-    samples = samples_of(network, CASES[name].shape, torch.float32)
-    importance, _ = obs_importance(network, graph, samples, mse_loss, 1e-3)
-    for group in graph.groups:
-        assert np.isfinite(importance[group.name]).all()
-        assert len(importance[group.name]) == group.units
+    assert_all_are_ranked(name)

@@ -81,7 +81,7 @@ def test_what_a_teacher_keeps_is_what_it_gives() -> None:
 @pytest.mark.parametrize("name", READERS)
 def test_layers_that_are_too_large_are_scaled(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Halved weights are found to be half of what they were."""
-    monkeypatch.setattr("stages.weights.repair.COLUMNS", 0)
+    monkeypatch.setattr("stages.contractions.matrices.COLUMNS", 0)
     torch.manual_seed(0)
     _, second, shape = READERS[name]
     network = nn.Sequential(copy.deepcopy(second)).double()
