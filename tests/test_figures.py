@@ -83,7 +83,7 @@ def test_the_region_that_decides_has_most_of_the_axis() -> None:
     figure.draw_without_rendering()
     near, rest = figure.axes
     assert near.get_ylim()[0] < 30.9
-    assert near.get_ylim()[1] - near.get_ylim()[0] < 0.5
+    assert near.get_ylim()[1] - near.get_ylim()[0] < 0.2 * 5
     assert near.get_position().height > 2 * rest.get_position().height
     assert rest.get_ylim()[1] == near.get_ylim()[0], "no value is left out"
 
