@@ -4,11 +4,9 @@ import copy
 from dataclasses import asdict, replace
 from typing import Any
 
-from torch import nn
-
 from stages import artifacts
 from stages.channels.removal import remove_channels
-from stages.dependency.graph import Graph, combine
+from stages.dependency.graph import combine
 from stages.dependency.graph_file import to_ranges
 from stages.device import device_for
 from stages.measuring.parameters import count_parameters
@@ -21,7 +19,7 @@ from stages.step_model import StepModel, load_step_model
 from stages.tasks.quality import Quality
 from stages.tasks.task import Task, task_of
 from stages.training.loop import seed_everything
-from stages.training.samples import drawing
+from stages.training.samples import drawings
 
 
 def main() -> None:
@@ -34,46 +32,43 @@ def main() -> None:
     seed_everything(settings.seed)
     planned = artifacts.read_json(artifacts.prune_schedule(step.name))
     model, task = load_step_model(source, settings.trusted), task_of(settings)
-    start = copy.deepcopy(model.network)
     imitated = last_trained(model, settings.trusted) if planned["repair"] != "none" else None
     phase = f"prune {step.name}"
-    draw = drawing(task, phase, settings.training)
-    pruned = prune_in_rounds(model, imitated, planned, task, draw)
-    report = _report(model, start, pruned, task, settings)
+    draws = drawings(planned["draws"], task, phase, settings.training)
+    pruned = prune_in_rounds(model, imitated, planned, task, draws)
+    report = _report(model, pruned, task, settings)
     removed = combine(model.dense_graph, model.removed, pruned.removed)
     about = replace(
         model.about.after(phase),
         removed={name: to_ranges(units) for name, units in removed.items()},
     )
     with artifacts.fresh_folder(target) as folder:
-        save_network(folder, model.network, about)
+        save_network(folder, pruned.network, about)
         artifacts.write_json(folder / artifacts.REMOVAL, {"target": planned["target"], **report})
     _tell(step, report, 1 - report["parameters"] / model.initial_parameters, task.quality)
 
 
-def _report(
-    model: StepModel, start: nn.Module, pruned: Pruned, task: Task, settings: Settings
-) -> dict[str, Any]:
+def _report(model: StepModel, pruned: Pruned, task: Task, settings: Settings) -> dict[str, Any]:
     """Parameters, the proof, and quality before removal, after it, and after repair."""
     device, repaired = device_for(settings.training), pruned.repair is not None
-    before = task.validate(start.to(device))
-    after = task.validate(model.network.to(device))
-    model.network.to("cpu")
+    before = task.validate(model.network.to(device))
+    after = task.validate(pruned.network.to(device))
+    pruned.network.to("cpu")
     return {
-        "parameters": count_parameters(model.network),
+        "parameters": count_parameters(pruned.network),
         "masking_error": pruned.proof.error,
         "masking_precision": pruned.proof.precision,
         "quality_before": before,
-        "quality_after": _cut(start, model.graph, pruned, task) if repaired else after,
+        "quality_after": _cut(model, pruned, task) if repaired else after,
         "quality_repaired": after if repaired else None,
         "repair": asdict(pruned.repair) if pruned.repair else None,
     }
 
 
-def _cut(start: nn.Module, graph: Graph, pruned: Pruned, task: Task) -> float:
+def _cut(model: StepModel, pruned: Pruned, task: Task) -> float:
     """Quality of the step's network once the units are gone from it, nothing repaired."""
-    cut = copy.deepcopy(start)
-    remove_channels(cut, graph, pruned.removed)
+    cut = copy.deepcopy(model.network)
+    remove_channels(cut, model.graph, pruned.removed)
     return task.validate(cut)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from stages import artifacts
 from stages.channels.budget import budget_for
@@ -14,7 +14,7 @@ from stages.channels.proof import DOUBLE, Proof, masking_proof
 from stages.channels.removal import count_after, parameter_shapes, remove_channels
 from stages.channels.repair import repair_channels
 from stages.channels.schedule import round_budgets
-from stages.contractions.refit import Repair
+from stages.contractions.refit import Repair, Teacher
 from stages.dependency.graph import Graph, Removed, combine, removed_indices
 from stages.errors import UserError
 from stages.measuring.parameters import count_parameters
@@ -26,11 +26,12 @@ from stages.training.samples import Draw
 
 @dataclass(frozen=True)
 class Pruned:
-    """What was removed of a step's model, the worst of the proofs, and the last repair."""
+    """A step's network after removal, what went of it, how that was proven, and its repair."""
 
+    network: nn.Module
     removed: Removed
     proof: Proof
-    repair: Repair | None
+    repair: Repair | None = None
 
 
 @dataclass(frozen=True)
@@ -59,42 +60,72 @@ def prune_in_rounds(
     imitated: Imitated | None,
     planned: Mapping[str, Any],
     task: Task,
-    draw: Draw,
+    draws: Sequence[Draw],
 ) -> Pruned:
-    """Remove from the model's network until the step's target is met, and repair, in place.
+    """Remove from copies of the model's network until the step's target is met, and repair.
 
-    Nothing is repaired where there is no network to imitate.
-    After each round, of which the plan says how many, units are ranked anew.
+    Nothing is repaired where there is no network to imitate. After each round, of which the plan
+    says how many, units are ranked anew. Of several draws of samples, on which ranking and repair
+    depend, the one goes on that comes nearest to the imitated network. The proof is the worst.
 
     Raises:
         UserError: if the network without the units is not the network with them masked.
     """
-    network, graph = model.network, model.graph
+    network, done = model.network, list[Pruned]()
     gone: Removed = {}
-    proofs, repair = [], None
     end = budget_for(planned["target"], model.initial_parameters)
     for budget in round_budgets(count_parameters(network), end, planned["rounds"]):
-        left = replace(model, graph=graph.without(gone))
-        importance = rank(left, planned, task, draw)
-        chosen = choose_for(left, importance, planned, budget)
-        proofs.append(_remove(left, chosen))
-        gone = combine(graph, gone, chosen)
-        if imitated is not None:
-            inputs = [batch for batch, _ in draw(planned["samples"])]
-            repair = _repair(network, imitated, gone, inputs, planned["ridge"])
-    return Pruned(gone, max(proofs, key=lambda proof: proof.error / proof.limit), repair)
+        left = replace(model, network=network, graph=model.graph.without(gone))
+        tried = []
+        for draw in draws:
+            chosen = choose_for(left, rank(left, planned, task, draw), planned, budget)
+            smaller = copy.deepcopy(network)
+            proof = _remove(replace(left, network=smaller), chosen)
+            pruned = Pruned(smaller, combine(model.graph, gone, chosen), proof)
+            tried.append(_repaired(pruned, imitated, planned, draw))
+        done.append(_nearest(tried, imitated, planned, draws))
+        network, gone = done[-1].network, done[-1].removed
+    worst = max((one.proof for one in done), key=lambda proof: proof.error / proof.limit)
+    _tell_precision(worst)
+    return replace(done[-1], proof=worst)
 
 
-def _repair(
-    network: nn.Module, imitated: Imitated, gone: Removed, inputs: Sequence[Tensor], ridge: float
-) -> Repair:
-    device, graph = inputs[0].device, imitated.graph
-    removed = combine(graph, imitated.removed, gone)
-    repair = repair_channels(
-        network.to(device), imitated.network.to(device), graph, removed, inputs, ridge
-    )
+def _repaired(
+    pruned: Pruned, imitated: Imitated | None, planned: Mapping[str, Any], draw: Draw
+) -> Pruned:
+    if imitated is None:
+        return pruned
+    inputs = [batch for batch, _ in draw(planned["samples"])]
+    network, graph, device = pruned.network, imitated.graph, inputs[0].device
+    removed = combine(graph, imitated.removed, pruned.removed)
+    teacher = imitated.network.to(device)
+    repair = repair_channels(network.to(device), teacher, graph, removed, inputs, planned["ridge"])
     network.to("cpu")
-    return repair
+    return replace(pruned, repair=repair)
+
+
+def _nearest(
+    tried: Sequence[Pruned],
+    imitated: Imitated | None,
+    planned: Mapping[str, Any],
+    draws: Sequence[Draw],
+) -> Pruned:
+    """Of networks, each made from a draw, the one whose outputs on the samples of all draws are
+    the nearest to the imitated network's.
+    """
+    if imitated is None or len(tried) == 1:
+        return tried[0]
+    inputs = [batch for draw in draws for batch, _ in draw(planned["samples"])]
+    teacher = Teacher(imitated.network, inputs)
+    distances = [teacher.distance(one.network.to(inputs[0].device)) for one in tried]
+    for one in tried:
+        one.network.to("cpu")
+    best = min(distances)
+    print(
+        f"prune: of {len(tried)} draws of samples, the outputs of one are off by {best:.3g} (mean "
+        f"square), of the others by up to {max(distances):.3g}"
+    )
+    return tried[distances.index(best)]
 
 
 def _remove(model: StepModel, chosen: Removed) -> Proof:
@@ -112,11 +143,6 @@ def _proven(model: StepModel, chosen: Removed) -> Proof:
     generator = torch.Generator().manual_seed(0)
     example = torch.rand(model.about.example_shape, generator=generator)
     proof = masking_proof(model.network, example, model.graph, chosen)
-    if proof.precision != DOUBLE:
-        print(
-            f"prune: the network does not compute in {DOUBLE} throughout: compared with masking in "
-            f"{proof.precision}, with an error of {proof.limit:.0e} allowed"
-        )
     if not proof.holds:
         raise UserError(
             f"removal would change what the network computes (relative error {proof.error:.1e} "
@@ -124,3 +150,11 @@ def _proven(model: StepModel, chosen: Removed) -> Proof:
             "pruning.protect and report the network"
         )
     return proof
+
+
+def _tell_precision(proof: Proof) -> None:
+    if proof.precision != DOUBLE:
+        print(
+            f"prune: the network does not compute in {DOUBLE} throughout: compared with masking in "
+            f"{proof.precision}, with an error of {proof.limit:.0e} allowed"
+        )

@@ -45,6 +45,8 @@ def _files_of(step: str, target: float, settings: Settings) -> dict[Path, dict[s
     }
     repair: dict[str, Any] = {"rounds": pruning.rounds, "repair": chosen.repair}
     repair |= looking if chosen.repair != "none" else {}
+    tried = chosen.repair != "none" and chosen.importance in ("obs", "taylor")
+    repair["draws"] = settings.of(pruning.repair.draws) if tried else 1
     seen = {"growing": ranking, "selected": removal, "none": {}}[chosen.regime]
     return {
         artifacts.prune_schedule(step): removal | repair,

@@ -18,6 +18,12 @@ def drawing(task: Task, phase: str, training: Training) -> Draw:
     return cache(partial(training_samples, task, phase=phase, training=training))
 
 
+def drawings(count: int, task: Task, phase: str, training: Training) -> list[Draw]:
+    """So many draws, each of other samples; the first is `drawing`'s."""
+    phases = [phase, *(f"{phase}, draw {number}" for number in range(2, count + 1))]
+    return [drawing(task, one, training) for one in phases]
+
+
 def training_samples(
     task: Task, count: int, phase: str, training: Training
 ) -> list[tuple[Tensor, Tensor]]:

@@ -76,9 +76,9 @@ def measure(
     Quality is NaN where a recipe cannot meet the target.
     """
     task, graph = task_of(settings), graph_of()
-    dense, start, trained = dense_of(settings, task, file.parent / f"dense{settings.seed}")
+    dense, about, start = dense_of(settings, task, file.parent / f"dense{settings.seed}")
     seed_everything(settings.seed)
-    given = Given(dense, start, graph, target, iterations, trained, task, settings)
+    given = Given(dense, about, start, graph, target, iterations, task, settings)
     begun = time.perf_counter()
     try:
         network = RECIPES[recipe](given)
@@ -96,8 +96,8 @@ def graph_of() -> Graph:
     return graph_from_json(artifacts.read_json(artifacts.GRAPH))
 
 
-def dense_of(settings: Settings, task: Task, folder: Path) -> tuple[nn.Module, nn.Module, int]:
-    """The dense network of a seed, the one before its training, and how long that was."""
+def dense_of(settings: Settings, task: Task, folder: Path) -> tuple[nn.Module, About, nn.Module]:
+    """The dense network of a seed, where it is from, and the one before its training."""
     seed_everything(settings.seed)
     chosen, phase = settings.of(settings.network), settings.of(settings.finetune)
     factory, arguments = resolve(chosen.factory, chosen.arguments, task.factory_arguments())
@@ -111,7 +111,7 @@ def dense_of(settings: Settings, task: Task, folder: Path) -> tuple[nn.Module, n
         with artifacts.fresh_folder(folder) as made:
             save_network(made, network, about)
     network, about = load_network(folder, settings.trusted)
-    return network, start, about.iterations
+    return network, about, start
 
 
 def read(file: Path) -> dict[tuple[str, ...], Row]:

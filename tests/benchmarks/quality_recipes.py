@@ -15,15 +15,17 @@ from stages.channels.growing import GrowingPenalty, relative_ceilings
 from stages.channels.importance import unit_importance
 from stages.channels.obs import obs_importance
 from stages.channels.removal import parameter_shapes, remove_channels
-from stages.channels.repair import repair_channels
 from stages.channels.schedule import step_targets
 from stages.control_training import begin_afresh
 from stages.dependency.graph import MAKES, Graph, Removed, combine
 from stages.measuring.parameters import count_parameters
+from stages.networks.saved import About
+from stages.pruning_rounds import Imitated, prune_in_rounds
 from stages.settings import Settings
+from stages.step_model import StepModel
 from stages.tasks.task import Task
 from stages.training.loop import Plan, train
-from stages.training.samples import training_samples
+from stages.training.samples import drawings, training_samples
 
 STEPS = ("step1", "step2", "step3")
 SPARSITY_SHARE = 150 / 650  # of a step's iterations, where sparsity is learned
@@ -37,22 +39,17 @@ class Given:
     """What a recipe starts from, and what it must come to."""
 
     dense: nn.Module
+    about: About
     start: nn.Module  # before it was trained
     graph: Graph
     target: float
     iterations: int
-    dense_iterations: int
     task: Task
     settings: Settings
 
     @property
     def limits(self) -> Limits:
         return Limits(minimum=self.settings.pruning.minimum_channels)
-
-    def samples(self, phase: str) -> list[tuple[Tensor, Tensor]]:
-        """What obs and repair look at."""
-        count = self.settings.of(self.settings.pruning.repair.samples)
-        return training_samples(self.task, count, phase, self.settings.training)
 
     def train(self, network: nn.Module, iterations: int, phase: str) -> None:
         """Train in place, as `recover` does, and keep the best."""
@@ -80,17 +77,24 @@ class UnreachedError(Exception):
 
 def repaired(given: Given) -> nn.Module:
     """Our default; without iterations it is the mode `instant`."""
-    network, gone = copy.deepcopy(given.dense), dict[str, Any]()
-    repair = given.settings.pruning.repair
+    settings, repair = given.settings, given.settings.pruning.repair
+    samples, draws = settings.of(repair.samples), settings.of(repair.draws)
+    network, gone = given.dense, dict[str, Any]()
     for step, target, iterations in given.parts():
-        graph, start = given.graph.without(gone), copy.deepcopy(network)
-        samples = given.samples(f"prune {step}")
-        ranking, _ = obs_importance(network, graph, samples, given.task.loss, repair.ridge)
-        now = _remove(network, graph, ranking, target, given)
-        gone = combine(given.graph, gone, now)
-        teacher = (start, graph, now) if given.iterations else (given.dense, given.graph, gone)
-        inputs = [batch for batch, _ in samples]
-        repair_channels(network, *teacher, inputs, repair.ridge)
+        planned = {
+            "target": target, "rounds": 1, "importance": "obs", "samples": samples,
+            "ridge": repair.ridge, "scope": "global", "minimum": given.limits.minimum,
+            "round_to": 1, "protect": [],
+        }  # fmt: skip
+        graph = given.graph.without(gone)
+        imitated = Imitated(given.dense, given.graph, gone)
+        if given.iterations:
+            imitated = Imitated(copy.deepcopy(network), graph, {})
+        initial = count_parameters(given.dense)
+        model = StepModel(network, given.about, graph, given.graph, initial)
+        drawn = drawings(draws, given.task, f"prune {step}", settings.training)
+        pruned = prune_in_rounds(model, imitated, planned, given.task, drawn)
+        network, gone = pruned.network, combine(given.graph, gone, pruned.removed)
         given.train(network, iterations, f"recover {step}")
     return network
 
@@ -119,11 +123,12 @@ def standard(given: Given) -> nn.Module:
 def scratch(given: Given) -> nn.Module:
     """What `obs` leaves at once, with new weights, trained for as long in all."""
     shaped = copy.deepcopy(given.start)
-    samples = given.samples("prune")
+    count = given.settings.of(given.settings.pruning.repair.samples)
+    samples = training_samples(given.task, count, "prune", given.settings.training)
     ranking, _ = obs_importance(given.dense, given.graph, samples, given.task.loss, 1e-3)
     _remove(shaped, given.graph, ranking, given.target, given)
     begin_afresh(shaped)
-    given.train(shaped, given.dense_iterations + given.iterations, "scratch")
+    given.train(shaped, given.about.iterations + given.iterations, "scratch")
     return shaped
 
 

@@ -1,0 +1,84 @@
+"""Removal and repair of a step, tried on several draws of samples."""
+
+import copy
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from stages.channels.budget import budget_for
+from stages.channels.removal import count_after, parameter_shapes
+from stages.contractions.refit import Teacher
+from stages.dependency.build import build_graph
+from stages.dependency.graph import removed_indices
+from stages.measuring.parameters import count_parameters
+from stages.networks.residual import ResidualClassifier
+from stages.networks.saved import About
+from stages.pruning_rounds import Imitated, Pruned, prune_in_rounds
+from stages.step_model import StepModel
+from stages.tasks.task import Task
+from stages.training.samples import Draw
+from tests.dependency.networks_under_test import lively
+
+SHAPE = (4, 2, 40)
+TASK = cast(Task, SimpleNamespace(loss=cross_entropy, batch_size=4))
+
+
+def draw_of(seed: int) -> Draw:
+    generator = torch.Generator().manual_seed(seed)
+    samples = [(torch.rand(SHAPE, generator=generator), torch.arange(4) % 3) for _ in range(3)]
+    return lambda count: samples
+
+
+DRAWS = [draw_of(seed) for seed in range(5)]
+
+
+def model() -> StepModel:
+    torch.manual_seed(0)
+    network = lively(ResidualClassifier(3, (2, 40), (8, 8), (1, 2), 3))
+    graph = build_graph(network, SHAPE)
+    about = About("residual_signal", {}, SHAPE)
+    return StepModel(network, about, graph, graph, count_parameters(network))
+
+
+def pruned_by(start: StepModel, draws: list[Draw], rounds: int = 1) -> Pruned:
+    planned = {
+        "target": 0.6, "rounds": rounds, "importance": "obs", "samples": 12, "ridge": 1e-3,
+        "scope": "global", "minimum": 1, "round_to": 1, "protect": [],
+    }  # fmt: skip
+    imitated = Imitated(copy.deepcopy(start.network), start.graph, {})
+    return prune_in_rounds(start, imitated, planned, TASK, draws)
+
+
+def same(one: nn.Module, other: nn.Module) -> bool:
+    mine, theirs = one.state_dict(), other.state_dict()
+    return mine.keys() == theirs.keys() and all(
+        mine[name].shape == theirs[name].shape and torch.equal(mine[name], theirs[name])
+        for name in mine
+    )
+
+
+def test_of_several_draws_the_one_that_comes_nearest_goes_on() -> None:
+    inputs: list[Tensor] = [batch for draw in DRAWS for batch, _ in draw(12)]
+    teacher = Teacher(model().network, inputs)
+    alone = [pruned_by(model(), [draw]) for draw in DRAWS]
+    distances = [teacher.distance(one.network) for one in alone]
+    assert len(set(distances)) == len(DRAWS), "draws must differ, or nothing is tested"
+    best = alone[distances.index(min(distances))]
+    chosen = pruned_by(model(), DRAWS)
+    assert same(chosen.network, best.network)
+    assert chosen.repair == best.repair
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+@pytest.mark.parametrize("draws", [1, 2])
+def test_the_target_is_met_and_the_given_network_stays(draws: int, rounds: int) -> None:
+    start, before = model(), model()
+    pruned = pruned_by(start, DRAWS[:draws], rounds)
+    assert same(start.network, before.network)
+    assert count_parameters(pruned.network) <= budget_for(0.6, start.initial_parameters)
+    gone = removed_indices(start.graph, pruned.removed)
+    assert count_after(parameter_shapes(before.network), gone) == count_parameters(pruned.network)
