@@ -20,12 +20,9 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture
 def project(made_once: Project) -> Iterator[Project]:
-    """The project that has run; its params.yaml is put back afterwards, and so are its results."""
-    path = made_once.folder / "params.yaml"
-    before = path.read_text()
+    """The project that has run; what a test changes is put back afterwards."""
     yield made_once
-    path.write_text(before)
-    made_once.repro()
+    made_once.restore()
 
 
 @pytest.fixture

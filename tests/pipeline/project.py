@@ -98,6 +98,13 @@ class Project:
             ran = self.call(*command)
             assert ran.code == 0, ran.text
 
+    def restore(self) -> None:
+        """Put back what was committed, and the results that belong to it, if anything changed."""
+        if self.call("git", "status", "--porcelain").text:
+            for command in (("git", "checkout", "-q", "."), ("dvc", "checkout", "-q", "--force")):
+                ran = self.call(*command)
+                assert ran.code == 0, ran.text
+
     def repro(self) -> Ran:
         ran = self.call("dvc", "repro")
         assert ran.code == 0, ran.text

@@ -15,16 +15,13 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def classified(made_once: Project) -> Iterator[Project]:
     """The project in which up-sampling has run, and then classification."""
-    path = made_once.folder / "params.yaml"
-    before = path.read_text()
     made_once.edit(task="classification")
     ran = made_once.repro()
     assert {"prepare", "finetune", "sweep@magnitude", "sweep@gradient", "quantise"} <= set(
         ran.stages
     )
     yield made_once
-    path.write_text(before)
-    made_once.repro()
+    made_once.restore()
 
 
 def read(project: Project, path: str) -> dict:
