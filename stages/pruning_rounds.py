@@ -14,14 +14,14 @@ from stages.channels.proof import DOUBLE, Proof, masking_proof
 from stages.channels.removal import count_after, parameter_shapes, remove_channels
 from stages.channels.repair import repair_channels
 from stages.channels.schedule import round_budgets
-from stages.contractions.refit import Repair, Teacher
+from stages.contractions.refit import Repair
 from stages.dependency.graph import Graph, Removed, combine, removed_indices
 from stages.errors import UserError
 from stages.measuring.parameters import count_parameters
 from stages.networks.saved import load_network
 from stages.step_model import StepModel, choose_for, rank
 from stages.tasks.task import Task
-from stages.training.samples import Draw
+from stages.training.samples import Draw, mean_loss
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def prune_in_rounds(
 
     Nothing is repaired where there is no network to imitate. After each round, of which the plan
     says how many, units are ranked anew. Of several draws of samples, on which ranking and repair
-    depend, the one goes on that comes nearest to the imitated network. The proof is the worst.
+    depend, the one goes on whose loss is the least on the samples of all. The proof is the worst.
 
     Raises:
         UserError: if the network without the units is not the network with them masked.
@@ -83,7 +83,7 @@ def prune_in_rounds(
             proof = _remove(replace(left, network=smaller), chosen)
             pruned = Pruned(smaller, combine(model.graph, gone, chosen), proof)
             tried.append(_repaired(pruned, imitated, planned, draw))
-        done.append(_nearest(tried, imitated, planned, draws))
+        done.append(_best(tried, planned, task, draws))
         network, gone = done[-1].network, done[-1].removed
     worst = max((one.proof for one in done), key=lambda proof: proof.error / proof.limit)
     _tell_precision(worst)
@@ -104,28 +104,20 @@ def _repaired(
     return replace(pruned, repair=repair)
 
 
-def _nearest(
-    tried: Sequence[Pruned],
-    imitated: Imitated | None,
-    planned: Mapping[str, Any],
-    draws: Sequence[Draw],
+def _best(
+    tried: Sequence[Pruned], planned: Mapping[str, Any], task: Task, draws: Sequence[Draw]
 ) -> Pruned:
-    """Of networks, each made from a draw, the one whose outputs on the samples of all draws are
-    the nearest to the imitated network's.
-    """
-    if imitated is None or len(tried) == 1:
+    """Of networks, each made from a draw, the one with the least loss on the samples of all."""
+    if len(tried) == 1:
         return tried[0]
-    inputs = [batch for draw in draws for batch, _ in draw(planned["samples"])]
-    teacher = Teacher(imitated.network, inputs)
-    distances = [teacher.distance(one.network.to(inputs[0].device)) for one in tried]
-    for one in tried:
-        one.network.to("cpu")
-    best = min(distances)
+    samples = [batch for draw in draws for batch in draw(planned["samples"])]
+    losses = [mean_loss(one.network, task.loss, samples) for one in tried]
+    best = losses.index(min(losses))
     print(
-        f"prune: of {len(tried)} draws of samples, the outputs of one are off by {best:.3g} (mean "
-        f"square), of the others by up to {max(distances):.3g}"
+        f"prune: of {len(tried)} draws of samples, number {best + 1} has the least training loss, "
+        f"{losses[best]:.4g}; the others up to {max(losses):.4g}"
     )
-    return tried[distances.index(best)]
+    return tried[best]
 
 
 def _remove(model: StepModel, chosen: Removed) -> Proof:

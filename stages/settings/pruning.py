@@ -75,7 +75,7 @@ def _chain(steps: dict[str, str]) -> None:
 class Repair(Section):
     """Repair in closed form, on so many training samples, which importance `obs` looks at, too.
 
-    Both are tried on so many `draws` of samples, and the result goes on that comes nearest.
+    Both are tried on so many `draws` of samples, and the result with the least loss goes on.
     `ridge` is how far weights are held back, as a share of the mean square of a layer's inputs.
     """
 

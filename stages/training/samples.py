@@ -1,9 +1,10 @@
 """Training samples for what looks at data without training."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from stages.device import device_for
@@ -31,3 +32,18 @@ def training_samples(
     device = device_for(training)
     loader = DataLoader(task.samples(count, phase), batch_size=task.batch_size)
     return [(inputs.to(device), targets.to(device)) for inputs, targets in loader]
+
+
+def mean_loss(
+    network: nn.Module,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    samples: Sequence[tuple[Tensor, Tensor]],
+) -> float:
+    """The loss, a mean over a batch, over all samples; `network` is back on the CPU afterwards."""
+    network.to(samples[0][0].device).eval()
+    with torch.no_grad():
+        losses = [
+            float(loss(network(inputs), targets)) * len(inputs) for inputs, targets in samples
+        ]
+    network.to("cpu")
+    return sum(losses) / sum(len(inputs) for inputs, _ in samples)
