@@ -21,6 +21,8 @@ TINY: dict[str, Any] = {
     "pruning.target": 0.5,
     "pruning.schedule": "even",
     "pruning.steps": {"step1": "dense", "step2": "step1"},
+    "pruning.repair.samples": {"upsampling": 8, "classification": 32},
+    "pruning.repair.draws": {"upsampling": 1, "classification": 2},
     "evaluation.upsampling.macs_frame": [32, 32],
     "evaluation.upsampling.latency_frame": [16, 16],
     "evaluation.upsampling.latency_runs": 1,
@@ -33,6 +35,7 @@ TINY: dict[str, Any] = {
     "recovery.classification": {"epochs": 1, "iterations": 2, "learning_rate": 0.001},
     "sweep.classification.scores": ["magnitude", "synflow", "random"],
     "sweep.classification.most_points": 8,
+    "sweep.classification.repair.samples": 32,
     "sweep.classification.synflow.rounds": 3,
     "evaluation.classification.latency_runs": 1,
 }
