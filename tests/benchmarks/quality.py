@@ -4,8 +4,10 @@ Run by hand in a project where `dvc repro` has prepared the data and the graph o
 `python -m tests.benchmarks.quality FILE.csv`. A row is written as soon as it is known, and those
 that FILE holds are not made again, so a run can be stopped and goes on. It prints two tables: what
 is lost on validation, the mean over seeds and the deviation; and how far ours is ahead on the test
-part, with an interval over its items. Dense models lie beside FILE, one a seed, and a folder with
-the quality of every test item. `--iterations` with nothing after it prints the tables alone.
+part, with an interval over its items. Dense models, one a seed, and the quality of every test item
+lie in a folder named as FILE, beside it. `--iterations` with nothing after it prints the tables
+alone. The rows of README's table are in `tests/benchmarks/results/`, without these folders: other
+machines go on with dense networks of their own, and `dense_quality` says of each row which it was.
 """
 
 import argparse
@@ -76,7 +78,7 @@ def measure(
     Quality is NaN where a recipe cannot meet the target.
     """
     task, graph = task_of(settings), graph_of()
-    dense, about, start = dense_of(settings, task, file.parent / f"dense{settings.seed}")
+    dense, about, start = dense_of(settings, task, file.with_suffix("") / f"dense{settings.seed}")
     seed_everything(settings.seed)
     given = Given(dense, about, start, graph, target, iterations, task, settings)
     begun = time.perf_counter()
