@@ -112,7 +112,7 @@ def _best(
         return tried[0]
     samples = [batch for draw in draws for batch in draw(planned["samples"])]
     losses = [mean_loss(one.network, task.loss, samples) for one in tried]
-    best = losses.index(min(losses))
+    best = int(torch.tensor(losses).nan_to_num(torch.inf).argmin())
     print(
         f"prune: of {len(tried)} draws of samples, number {best + 1} has the least training loss, "
         f"{losses[best]:.4g}; the others up to {max(losses):.4g}"

@@ -16,7 +16,7 @@ from stages.dependency.graph import removed_indices
 from stages.measuring.parameters import count_parameters
 from stages.networks.residual import ResidualClassifier
 from stages.networks.saved import About
-from stages.pruning_rounds import Imitated, Pruned, prune_in_rounds
+from stages.pruning_rounds import Imitated, Pruned, _best, prune_in_rounds
 from stages.step_model import StepModel
 from stages.tasks.task import Task
 from stages.training.samples import Draw
@@ -71,6 +71,19 @@ def test_of_several_draws_the_one_with_the_least_loss_on_all_samples_goes_on() -
     chosen = pruned_by(model(), DRAWS)
     assert same(chosen.network, best.network)
     assert chosen.repair == best.repair
+
+
+def test_a_draw_whose_loss_is_not_a_number_does_not_go_on() -> None:
+    start, seen = model(), list[int]()
+
+    def first_fails(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        seen.append(len(seen))
+        loss = cross_entropy(outputs, targets)
+        return loss * torch.nan if len(seen) <= len(DRAWS[0](12)) else loss
+
+    tried = [pruned_by(start, [draw]) for draw in DRAWS[:2]]
+    task = cast(Task, SimpleNamespace(loss=first_fails))
+    assert _best(tried, {"samples": 12}, task, DRAWS[:1]) is tried[1]
 
 
 @pytest.mark.parametrize("rounds", [1, 3])
