@@ -1,6 +1,7 @@
 """Removal and repair of a step in turns, each removal proven."""
 
 import copy
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -112,7 +113,7 @@ def _best(
         return tried[0]
     samples = [batch for draw in draws for batch in draw(planned["samples"])]
     losses = [mean_loss(one.network, task.loss, samples) for one in tried]
-    best = int(torch.tensor(losses).nan_to_num(torch.inf).argmin())
+    best = min(range(len(losses)), key=lambda number: (math.isnan(losses[number]), losses[number]))
     print(
         f"prune: of {len(tried)} draws of samples, number {best + 1} has the least training loss, "
         f"{losses[best]:.4g}; the others up to {max(losses):.4g}"
