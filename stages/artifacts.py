@@ -30,7 +30,9 @@ SCHEDULE = Path("models/schedule")
 REACHABLE = SCHEDULE / "reachable.json"  # always alike: there once all targets can be reached
 SELECTED_MODEL = Path("models/pruned")
 SPARSE_MODEL = Path("models/sparse")
-QUANTISED_MODEL = Path("models/quantised")
+QUANTISED = Path("models/quantised")
+EXPORTS = Path("models/exports")  # a folder each of the dense model and of every step's
+EXPORTED = Path("models/exported")  # of them, those of the dense and of the selected model
 
 STEP_METRICS = Path("metrics/steps")
 SELECTION = Path("metrics/selection.json")
@@ -52,7 +54,9 @@ WEIGHTS = "weights.safetensors"  # ... and its tensors
 HISTORY = "history.csv"  # inside the folder of a model that was trained
 REMOVAL = "removal.json"  # inside the folder of a model that lost channels
 ORDER = "order.safetensors"  # inside a score's folder: the order in which it removes weights
-ONNX = "network.onnx"  # inside the folder of the quantised model
+EXPORTED_STEM = "network"  # inside the folder of an exported model: `network.onnx` and the like
+EXPORTED_RECORD = "exported.json"  # ... and what was kept, how far off, and what a user must know
+QUANTISED_RECORD = "quantised.json"  # inside the folder of quantised models: what is missing, why
 DESCRIPTION = "prepared.json"  # inside the folder of prepared data: what they are
 POINTS = "points.csv"  # inside the folder of codecs: rate and quality of every stream and filter
 DELTAS = "deltas.csv"  # ... and what filters gain on bicubic
@@ -80,6 +84,16 @@ def after_removal_path(step: str) -> Path:
 def control_path(control: str) -> Path:
     """Where a control model is; its folder says so when it was not trained."""
     return Path("models/controls") / control
+
+
+def export_path(name: str) -> Path:
+    """Where the files of a model for other runtimes are, by the name of the model."""
+    return EXPORTS / name
+
+
+def quantised_path(name: str) -> Path:
+    """Where a model in 8 bits is, if it could be made."""
+    return QUANTISED / f"{name}.onnx"
 
 
 def coded_path(qp: int) -> Path:

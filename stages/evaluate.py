@@ -10,12 +10,13 @@ from stages.measuring.against_baseline import doubt_on_validation, ruin_by_remov
 from stages.measuring.cost import saved_bytes
 from stages.measuring.criterion import judge
 from stages.measuring.digest import model_digest
-from stages.measuring.latency import measure_latency
 from stages.measuring.macs import macs_of
 from stages.measuring.parameters import count_parameters
 from stages.networks.saved import load_network
 from stages.pruning_step import Step, starts_failed, step_from_arguments
 from stages.running import run_stage
+from stages.runtime_times import runtimes_of, time_in_runtimes
+from stages.settings import DENSE
 from stages.tasks.quality import measures_of
 from stages.tasks.task import Task, task_of
 from stages.testing.baseline import baseline_of
@@ -62,21 +63,22 @@ def main() -> None:
 
 
 def _costs(task: Task, step: Step, network: nn.Module, dense: nn.Module) -> dict[str, Any]:
-    """What the step's model needs; latency takes turns with the dense model's."""
+    """What the step's model needs; its times take turns with the dense model's."""
     shapes, folder = task.cost_shapes, artifacts.model_path(step.name)
-    networks = {"dense": dense, "pruned": network}
-    latency = measure_latency(networks, shapes.latency, shapes.latency_runs)
-    macs = macs_of(network, shapes.macs)
+    macs, dense_macs = (macs_of(net, shapes.macs) for net in (network, dense))
     parameters, initial = count_parameters(network), count_parameters(dense)
+    files = {DENSE: artifacts.export_path(DENSE), step.name: artifacts.export_path(step.name)}
+    runtimes = runtimes_of({DENSE: dense, step.name: network}, files)
+    times = time_in_runtimes(runtimes, {DENSE: dense_macs.count, step.name: macs.count}, shapes)
     return {
         "parameters": parameters,
         "initial_parameters": initial,
         "share_left": parameters / initial,
         "macs": macs.count,
         "macs_note": macs.note,
-        **latency["pruned"].columns(),
-        **latency["dense"].columns("dense_"),
-        "latency_runs": latency["pruned"].runs,
+        **times["by_runtime"]["torch"],
+        "latency_runs": times["runs"],
+        "runtimes": times,
         "bytes": saved_bytes(folder),
         "model": model_digest(folder),
     }

@@ -1,52 +1,73 @@
-"""Quantise the sparse network to 8 bits: what zeros and small numbers are worth together."""
+"""Quantise the pruned and the sparse network to 8 bits: what small numbers are worth besides."""
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from stages import artifacts
 from stages.errors import UserError
-from stages.networks.saved import About, load_network
+from stages.exporting.consumer import Consumer, consumer_of
+from stages.networks.saved import load_network
 from stages.running import run_stage
-from stages.settings import load_settings
+from stages.settings import Settings, load_settings
 from stages.tasks.task import Task, task_of
 
 BATCHES = 10  # that ranges of activations are taken from
 
 
 def main() -> None:
-    """Write the quantised sparse network, or why there is none."""
+    """Write both in 8 bits, and why one is missing."""
     settings = load_settings()
-    reason = artifacts.why_nothing(artifacts.SPARSE_MODEL)
-    if not reason:
-        network, about = load_network(artifacts.SPARSE_MODEL, settings.trusted)
-        try:
-            _quantise(network, about, task_of(settings))
-        except UserError as error:  # what is only reported must not stop the pipeline
-            reason = str(error)
-    if reason:
-        artifacts.write_nothing(artifacts.QUANTISED_MODEL, reason)
-        print(f"no quantised network: {reason}")
+    task, consumer = task_of(settings), consumer_of(settings)
+    missing = dict[str, str]()
+    with (
+        artifacts.fresh_folder(artifacts.QUANTISED) as folder,
+        tempfile.TemporaryDirectory() as tmp,
+    ):
+        for name in ("pruned", "sparse"):
+            target = folder / artifacts.quantised_path(name).name
+            try:
+                _quantise(_in_float(name, consumer, settings, Path(tmp)), target, task, consumer)
+            except UserError as error:  # what is only reported must not stop the pipeline
+                missing[name] = str(error)
+                print(f"no {name} network in 8 bits: {error}")
+            else:
+                print(f"{name} network in 8 bits: {target.stat().st_size} bytes")
+        artifacts.write_json(folder / artifacts.QUANTISED_RECORD, {"missing": missing})
 
 
-def _quantise(network: nn.Module, about: About, task: Task) -> None:
-    from stages.exporting.eight_bit import quantise
+def _in_float(name: str, consumer: Consumer, settings: Settings, folder: Path) -> Path:
+    """The network as ONNX: the pruned one is there, the sparse one is written to a folder.
+
+    Raises:
+        UserError: if there is none.
+    """
+    if name == "pruned":
+        exported = artifacts.EXPORTED / name
+        refused = artifacts.read_json(exported / artifacts.EXPORTED_RECORD)["refused"]
+        if "onnx" in refused:
+            raise UserError(refused["onnx"])
+        return (exported / artifacts.EXPORTED_STEM).with_suffix(".onnx")
+    if reason := artifacts.why_nothing(artifacts.SPARSE_MODEL):
+        raise UserError(reason)
     from stages.exporting.onnx_file import export_onnx
 
-    with artifacts.fresh_folder(artifacts.QUANTISED_MODEL) as folder:
-        exported = folder / "float.onnx"
-        export_onnx(network, about.example_shape, task.dynamic_axes, exported)
-        quantise(exported, folder / artifacts.ONNX, _samples(task))
-        exported.unlink()
-    size = (artifacts.QUANTISED_MODEL / artifacts.ONNX).stat().st_size
-    print(f"quantised the sparse network: {size} bytes")
+    network, about = load_network(artifacts.SPARSE_MODEL, settings.trusted)
+    path = folder / "sparse.onnx"
+    export_onnx(consumer.wrapped(network), about.example_shape, consumer.dynamic_axes, path)
+    return path
 
 
-def _samples(task: Task) -> Iterator[Tensor]:
-    """Training inputs, to take the ranges of activations from."""
+def _quantise(source: Path, target: Path, task: Task, consumer: Consumer) -> None:
+    from stages.exporting.eight_bit import quantise
+
     samples = task.samples(BATCHES * task.batch_size, "quantise")
-    return (inputs for inputs, _ in DataLoader(samples, batch_size=task.batch_size))
+    batches = (inputs for inputs, _ in DataLoader(samples, batch_size=task.batch_size))
+    raw: Iterator[Tensor] = map(consumer.raw, batches)
+    quantise(source, target, raw)
 
 
 if __name__ == "__main__":

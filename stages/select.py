@@ -13,7 +13,7 @@ from stages.settings import DENSE, load_settings
 
 
 def main() -> None:
-    """Write the selected model, the table of steps and the table of channels."""
+    """Write the selected model, its files for other runtimes, tables of steps and of channels."""
     steps = list(load_settings().pruning.steps)
     records = {step: artifacts.read_json(artifacts.step_metrics(step)) for step in steps}
     name, reason = smallest_that_keeps(records)
@@ -23,6 +23,9 @@ def main() -> None:
     with artifacts.fresh_folder(artifacts.SELECTED_MODEL) as folder:
         shutil.copytree(source, folder, dirs_exist_ok=True)
         (folder / artifacts.HISTORY).unlink(missing_ok=True)
+    with artifacts.fresh_folder(artifacts.EXPORTED) as folder:
+        for role, model in ((DENSE, DENSE), ("pruned", name)):
+            shutil.copytree(artifacts.export_path(model), folder / role)
     artifacts.write_json(artifacts.SELECTION, {"selected": name, "reason": reason})
     artifacts.write_csv(artifacts.STEPS_TABLE, [_row(s, r) for s, r in records.items()])
     artifacts.write_csv(artifacts.CHANNELS_TABLE, _channels())

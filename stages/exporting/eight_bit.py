@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from stages.errors import UserError
+from stages.exporting.onnx_network import INPUT
 
 
 def quantise(source: Path, target: Path, samples: Iterable[Tensor]) -> None:
@@ -55,4 +56,4 @@ class _Calibration:
 
     def get_next(self) -> dict[str, Any] | None:
         batch = next(self.batches, None)
-        return None if batch is None else {"input": batch.numpy()}
+        return None if batch is None else {INPUT: batch.numpy()}

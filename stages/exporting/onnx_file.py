@@ -1,22 +1,29 @@
 """Writing a network as ONNX."""
 
-import contextlib
-import io
-import logging
+import json
 import re
-import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import onnx
 import torch
 from torch import nn
-from torch.export import Dim
+from torch.export import ExportedProgram
 
 from stages.errors import UserError
+from stages.exporting.onnx_network import INPUT
+from stages.exporting.program import traced
+from stages.exporting.quiet import cause, quiet
 
-COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+OUTPUT = "output"
+AXES = (
+    "batch",
+    "channels",
+    "height",
+    "width",
+)  # what dynamic axes are called; of signals, `length`
+OPSET = 20
 
 
 def export_onnx(
@@ -27,59 +34,32 @@ def export_onnx(
     Raises:
         UserError: if it cannot be exported so.
     """
-    example = torch.zeros((2, *shape[1:]))
-    dynamic = {axis: Dim(f"axis{axis}", min=1) for axis in dynamic_axes}
+    write_onnx(traced(network, shape, dict.fromkeys(dynamic_axes)), path)
+
+
+def write_onnx(
+    program: ExportedProgram, path: Path, facts: Mapping[str, Any] | None = None
+) -> None:
+    """Write a traced network; `facts` go into the file's metadata, as JSON where they are no text.
+
+    Raises:
+        UserError: if it has an operator that ONNX does not know.
+    """
     try:
-        with _quiet():
-            program = torch.onnx.export(
-                network.cpu().eval(),
-                (example,),
-                input_names=["input"],
-                output_names=["output"],
-                dynamic_shapes=(dynamic,),
-                dynamo=True,
+        with quiet():
+            made = torch.onnx.export(
+                program, input_names=[INPUT], output_names=[OUTPUT], opset_version=OPSET
             )
-    except Exception as error:  # whatever the exporter or a user's own forward pass may raise
-        raise UserError(f"the network cannot be exported to ONNX: {_cause(error)}") from error
-    assert program is not None
-    model = program.model_proto
-    fixed = [
-        a for a in dynamic_axes if model.graph.input[0].type.tensor_type.shape.dim[a].dim_value
-    ]
-    if fixed:
-        raise UserError(
-            f"the network cannot be exported to ONNX: it runs with one length of axis "
-            f"{fixed[0]} only"
-        )
+    except Exception as error:  # whatever the exporter may raise
+        raise UserError(f"the network cannot be exported to ONNX: {cause(error)}") from error
+    assert made is not None
+    model = made.model_proto
     _forget_sources(model)
+    _name_axes(model)
+    for key, value in sorted((facts or {}).items()):
+        text = value if isinstance(value, str) else json.dumps(value)
+        model.metadata_props.add(key=key, value=text)
     onnx.save(model, str(path))
-
-
-@contextlib.contextmanager
-def _quiet() -> Any:
-    """Silence the exporter, which reports its progress in many lines."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.fx", "torch.export")]
-    levels = [logger.level for logger in loggers]
-    nowhere = io.StringIO()
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL)
-        with (
-            warnings.catch_warnings(action="ignore"),
-            contextlib.redirect_stdout(nowhere),
-            contextlib.redirect_stderr(nowhere),
-        ):
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-
-
-def _cause(error: BaseException) -> str:
-    """The first line of what was raised first."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return COLOURS.sub("", str(error)).strip().split("\n")[0]
 
 
 def _forget_sources(model: onnx.ModelProto) -> None:
@@ -88,3 +68,19 @@ def _forget_sources(model: onnx.ModelProto) -> None:
     for part in (model, graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
         del part.metadata_props[:]
         part.doc_string = ""
+
+
+def _name_axes(model: onnx.ModelProto) -> None:
+    """Call dynamic axes by what they are, in place of the tracer's symbols."""
+    axes = model.graph.input[0].type.tensor_type.shape.dim
+    names = AXES if len(axes) != 3 else (*AXES[:2], "length")
+    symbols = dict[str, str]()
+    for axis, name in zip(axes, names, strict=False):
+        if axis.dim_param.isidentifier():
+            symbols[axis.dim_param] = name
+    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        for axis in value.type.tensor_type.shape.dim:
+            if axis.dim_param:
+                axis.dim_param = re.sub(
+                    r"\b[a-z]\w*\b", lambda m: symbols.get(m[0], m[0]), axis.dim_param
+                )

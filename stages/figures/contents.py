@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from stages.figures import report
 from stages.figures.codec_report import DIFFERENCES, codec_lead, delta_table, standard_table
 from stages.figures.drawing import Drawings, Rows, Table
-from stages.figures.leads import lead, sparse_lead, zeros_text
+from stages.figures.leads import lead, runtimes_text, sparse_lead, zeros_text
 from stages.figures.sections import Results
-from stages.figures.tables import models_table, steps_table
-from stages.settings import DENSE
+from stages.figures.tables import models_table, runtime_name, runtimes_table, steps_table
+from stages.settings import CONTROLS, DENSE
 
 HELD, FAILED = "lead", "lead failed"  # kinds of paragraphs
 
@@ -19,6 +20,7 @@ def contents_of(results: Results, sections: Mapping[str, Drawings], folder: Path
     return [
         *_leads(results),
         *_tables(results),
+        *_runtimes(results.summary),
         *_codec_tables(results.deltas),
         *_pictures(sections, folder),
     ]
@@ -48,8 +50,9 @@ def _warnings(results: Results) -> list[str]:
 
 def _tables(results: Results) -> list[str]:
     summary, measures = results.summary, results.measures
-    first = [measures.baseline, DENSE, "pruned", "sparse", "sparse_8bit"]
-    names = [n for n in dict.fromkeys(first + sorted(summary)) if isinstance(summary.get(n), dict)]
+    first = [measures.baseline, DENSE, "pruned", "pruned_8bit", "sparse", "sparse_8bit"]
+    models = [*first, *CONTROLS]
+    names = [name for name in models if name in summary]
     if summary["selected"] == DENSE:
         names.remove("pruned")  # the dense one again
     tables: dict[str, Table] = {
@@ -64,6 +67,21 @@ def _tables(results: Results) -> list[str]:
         parts.append(report.heading("What a zero is worth"))
         parts.append(report.paragraph(zeros_text(summary, measures.quality)))
     return parts
+
+
+def _runtimes(summary: Mapping[str, Any]) -> list[str]:
+    """Time by runtime, and why a model is not there for one."""
+    times, reasons = summary["runtimes"], summary["not_exported"]
+    if not times and not reasons:
+        return []
+    parts = [report.heading("Time, by runtime")]
+    if times:
+        parts += [report.paragraph(runtimes_text(times)), report.table(*runtimes_table(times))]
+    return parts + [
+        report.paragraph(f"The {model} model is not there for {runtime_name(runtime)}: {reason}.")
+        for model, refused in reasons.items()
+        for runtime, reason in refused.items()
+    ]
 
 
 def _codec_tables(deltas: Rows) -> list[str]:

@@ -40,6 +40,27 @@ def _cost(summary: Mapping[str, Any], quality: Quality) -> str:
     return f", which {'cost' if lost >= 0 else 'cost nothing: it gained'} {cost}"
 
 
+def runtimes_text(times: Mapping[str, Any]) -> str:
+    """What the table of runtimes shows, and what of it is one network's gain alone."""
+    shape = " x ".join(str(side) for side in times["shape"])
+    text = (
+        f"Median of {times['runs']} runs (and quartiles) for an input of {shape}, all models "
+        f"taking turns, {times['threads']} threads each. The gains are how many times less the "
+        "pruned model needs than the dense one, in the same runtime; ratio is the gain in time as "
+        "a share of the gain in multiply-accumulates."
+    )
+    slower = [key for key in times["by_runtime"] if _slower_in_8_bits(key, times)]
+    if slower:
+        text += f" In 8 bits it is slower than in float there: {', '.join(slower)}."
+    return text
+
+
+def _slower_in_8_bits(key: str, times: Mapping[str, Any]) -> bool:
+    float_key = key.removesuffix("_8bit")
+    rows = times["by_runtime"]
+    return key != float_key and rows[key]["latency_ms"] > rows[float_key]["latency_ms"]
+
+
 def sparse_lead(decision: Mapping[str, Any], summary: Mapping[str, Any], quality: Quality) -> str:
     """The paragraph on single weights: what was decided and why, what was refused, the test."""
     refused = "; ".join(f"{score}: {why}" for score, why in decision["refused"].items())

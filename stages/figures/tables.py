@@ -1,4 +1,4 @@
-"""Tables of the report: models on the test part, and steps of channel pruning."""
+"""Tables of the report: models on the test part, steps of channel pruning, time by runtime."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,6 +8,16 @@ from stages.figures.times import time_text
 from stages.tasks.quality import Quality
 
 COUNTS = ("parameters", "macs", "latency_ms", "bytes", "zip_bytes", "iterations")
+RUNTIMES = {
+    "torch": "PyTorch",
+    "torch_channels_last": "PyTorch, channels_last",
+    "onnx": "ONNX Runtime",
+    "onnx_cuda": "ONNX Runtime, CUDA",
+    "onnx_tensorrt": "ONNX Runtime, TensorRT",
+    "openvino": "OpenVINO",
+    "executorch": "ExecuTorch",
+}
+EIGHT_BIT = "_8bit"  # ends the name of a runtime in which the pruned model is in 8 bits
 WAY = ("quality_before", "quality_after", "quality_repaired")  # of a step, on validation
 
 
@@ -44,3 +54,20 @@ def steps_table(records: Mapping[str, Mapping[str, Any]]) -> Table:
         )  # fmt: skip
     head = ["step", "share removed", "parameters", "before removal", "after removal"]
     return [*head, "after repair", "after recovery", "keeps the criterion"], rows
+
+
+def runtimes_table(times: Mapping[str, Any]) -> Table:
+    """A row a runtime: both models' times, and how many times less of time and MACs are needed."""
+    rows = [
+        [runtime_name(name), time_text(row, "dense_"), time_text(row), f"{row['time_gain']:.2f}",
+         f"{times['macs_gain']:.2f}", f"{row['gain_ratio']:.2f}"]
+        for name, row in times["by_runtime"].items()
+    ]  # fmt: skip
+    return ["runtime", "dense (ms)", "pruned (ms)", "time gain", "MACs gain", "ratio"], rows
+
+
+def runtime_name(key: str) -> str:
+    """What people call a runtime."""
+    small = key.endswith(EIGHT_BIT)
+    name = RUNTIMES.get(key.removesuffix(EIGHT_BIT), key)
+    return f"{name}, pruned in 8 bits" if small else name

@@ -6,10 +6,10 @@ from typing import Any
 Model = Mapping[str, Any]
 
 
-def time_text(model: Model) -> str:
-    """The median in milliseconds, and the quartiles."""
-    quartiles = f"{model['latency_low_ms']:,.2f} to {model['latency_high_ms']:,.2f}"
-    return f"{model['latency_ms']:,.2f} ({quartiles})"
+def time_text(model: Model, prefix: str = "") -> str:
+    """The median in milliseconds, and the quartiles; `prefix` begins the names of all three."""
+    low, high = (model[f"{prefix}latency_{end}_ms"] for end in ("low", "high"))
+    return f"{model[f'{prefix}latency_ms']:,.2f} ({low:,.2f} to {high:,.2f})"
 
 
 def within_spread(one: Model, other: Model) -> bool:

@@ -34,7 +34,7 @@ DENSE = "dense"  # the name of the model that the first step starts from
 # What else is in models/, so no step can be called so.
 RESERVED = {
     "pruned", "sparsified", "after_removal", "controls", "schedule", "verdicts", "orders", "sparse",
-    "quantised", "own", "initial", "start",
+    "quantised", "own", "initial", "start", "exports", "exported",
 }  # fmt: skip
 
 

@@ -35,7 +35,6 @@ class Task(Protocol):
     """A task over the prepared data."""
 
     quality: Quality
-    dynamic_axes: tuple[int, ...]  # of an input: those that may have any length
     allows_new_head: bool  # whether initial weights may have a last layer of another size
     batch_size: int
 

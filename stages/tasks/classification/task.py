@@ -20,7 +20,6 @@ class Classification:
     """Standardised samples (N, C, L) or (N, C, H, W) to scores of classes (N, classes)."""
 
     quality = MEASURES.quality
-    dynamic_axes = (0,)
     allows_new_head = True
 
     def __init__(self, settings: Settings):

@@ -23,7 +23,6 @@ class Upsampling:
     """Low-resolution luma (N, 1, H, W) in [0, 1] to (N, 1, scale*H, scale*W)."""
 
     quality = MEASURES.quality
-    dynamic_axes = (0, 2, 3)
     allows_new_head = False
     example_shape: tuple[int, ...] = (1, 1, 16, 16)
 
