@@ -55,7 +55,7 @@ def time_in_runtimes(
     }
     latency = measure_latency(flat, shapes.latency, shapes.latency_runs)
     (other,) = macs.keys() - {DENSE}
-    gain = macs[DENSE] / macs[other]
+    gain = macs[DENSE] / macs[other] if macs[other] else 1.0  # none of either: nothing was gained
     return {
         "threads": torch.get_num_threads(),
         "shape": list(shapes.latency),

@@ -10,6 +10,7 @@ from stages.channels.schedule import step_targets
 from stages.running import run_stage
 from stages.settings import TASK_NAMES, ByTask, Settings, load_settings
 from stages.tracking.deadline import TrackingError, log_within
+from stages.tracking.onnx_model import OnnxModel
 from stages.tracking.results import Child, Result, digest_of, flatten
 
 COMMIT = "mlflow.source.git.commit"  # MLflow's own tag
@@ -69,7 +70,24 @@ def _result(settings: Settings) -> Result:
             artifacts.LAYERS_TABLE,
             artifacts.REPORT,
         ],
+        model=_model(settings),
         tags={**artifacts.read_json(artifacts.SELECTION), **origin()},
+    )
+
+
+def _model(settings: Settings) -> OnnxModel | None:
+    """The selected model as ONNX, if it could be exported."""
+    folder = artifacts.EXPORTED / "pruned"
+    facts = artifacts.read_json(folder / artifacts.EXPORTED_RECORD)
+    kept = facts["kept"].get("onnx")
+    if kept is None:
+        return None
+    return OnnxModel(
+        (folder / artifacts.EXPORTED_STEM).with_suffix(".onnx"),
+        tuple(kept["shape"]),
+        tuple(kept["dynamic_axes"]),
+        {name: value for name, value in facts.items() if name not in ("kept", "refused", "schema")},
+        f"{settings.tracking.experiment}-{settings.task}",
     )
 
 

@@ -60,6 +60,8 @@ def _arguments() -> argparse.Namespace:
     add("--batch", type=_count("--batch", 1), default=1, help="frames of a video at once (1)")
     add("--trust", action="append", default=[], help=TRUST)
     add("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
+    runtime = "onnx and openvino take the exported model, on the CPU (%(default)s)"
+    add("--runtime", choices=["torch", "onnx", "openvino"], default="torch", help=runtime)
     raw = parser.add_argument_group(f"what a raw {RAW} input does not say of itself")
     raw.add_argument("--size", help="width and height, such as 1920x1080")
     raw.add_argument("--bits", type=int, choices=BITS, help="of a sample")
@@ -106,9 +108,17 @@ def _enlarger(arguments: argparse.Namespace) -> Enlarger:
     except UserError:
         raise UserError(f"--device {arguments.device} is not on this machine: use auto") from None
     network, about = load_network(arguments.model, {*trusted_here(), *arguments.trust})
-    scale = scale_of(network, about.example_shape)
+    scale, tile = scale_of(network, about.example_shape), arguments.tile or None
     print(f"model {arguments.model}: {_origin(about)}")
-    return Enlarger(network.to(device), scale, arguments.tile or None)
+    if arguments.runtime == "torch":
+        return Enlarger(network.to(device), scale, tile)
+    if arguments.device not in ("auto", "cpu"):
+        raise UserError(f"--runtime {arguments.runtime} is for the CPU: leave out --device")
+    from stages.exporting.finding import exported_file
+    from stages.exporting.in_parts import OnnxInParts
+
+    path = exported_file(arguments.model, arguments.runtime)
+    return Enlarger(OnnxInParts(path, arguments.runtime), scale, tile, original=network)
 
 
 def _origin(about: About) -> str:

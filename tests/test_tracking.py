@@ -52,6 +52,8 @@ def make_results(folder: Path, tree: dict[str, Any], model: str = "a") -> None:
         (folder / name).parent.mkdir(parents=True)
         (folder / name).write_text("content")
     (folder / artifacts.REPORT).write_text("<html></html>")
+    record = {"kept": {}, "refused": {"onnx": "not asked"}}
+    artifacts.write_json(folder / artifacts.EXPORTED / "pruned" / artifacts.EXPORTED_RECORD, record)
 
 
 def written(folder: Path = Path()) -> dict[str, Any]:

@@ -37,8 +37,9 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Kept:
-    """A file that was kept: its axes of any length, and its error (see `verified`)."""
+    """A file that was kept: a shape it takes, axes of any length, its error (see `verified`)."""
 
+    shape: Shape
     dynamic_axes: Axes
     error: float
 
@@ -125,7 +126,8 @@ class _Attempts:
         except Exception as error:  # whatever a runtime may raise
             reason = str(error).strip().split("\n")[0]
             raise UserError(f"it cannot be opened: {reason}") from error
-        return Kept(axes, verified(self.network, network, self._values(axes)))
+        worst = verified(self.network, network, self._values(axes))
+        return Kept(self.inputs.shape_for(axes), axes, worst)
 
     def _values(self, axes: Axes) -> list[Tensor]:
         make = self.inputs.make

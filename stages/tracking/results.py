@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stages.tracking.onnx_model import OnnxModel, log_onnx_model
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
@@ -41,6 +43,7 @@ class Result:
     folders: Mapping[str, Path]
     files: Sequence[Path] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
+    model: OnnxModel | None = None
 
 
 def project_root(start: Path) -> Path:
@@ -111,6 +114,8 @@ def _log(client: "MlflowClient", experiment_id: str, result: Result) -> str:
             client.log_artifacts(run_id, str(folder), place)
         for file in result.files:
             client.log_artifact(run_id, str(file))
+        if result.model:
+            log_onnx_model(run_id, client.tracking_uri, result.model)
         for child in result.children:
             parent = {"mlflow.parentRunId": run_id}
             with _run(client, experiment_id, child.name, parent) as child_id:

@@ -18,12 +18,14 @@ class Enlarger:
     """A network, how many times larger it makes luma each way, and the side of a tile.
 
     The side is in low-resolution pixels, without the overlap, and is cut to a multiple of the
-    network's alignment; None: frames go through the network whole.
+    network's alignment; None: frames go through the network whole. `original` is the network in
+    PyTorch, where it runs elsewhere.
     """
 
     network: nn.Module
     scale: int
     tile: int | None = None
+    original: nn.Module | None = None
 
     @cached_property
     def reach(self) -> Reach:
@@ -32,7 +34,7 @@ class Enlarger:
         Raises:
             UserError: if it cannot run over tiles.
         """
-        return reach_of(self.network, self.scale)
+        return reach_of(self.network, self.scale, self.original)
 
     def enlarge(self, luma: Tensor) -> Tensor:
         """Luma (N, 1, H, W) in [0, 1] to (N, 1, scale*H, scale*W) on the CPU.

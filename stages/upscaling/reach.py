@@ -18,10 +18,11 @@ LENGTH = 512  # of the strips on which it is seen, in pixels: half of it is as f
 SAME = 1e-4  # relative error above which tiles do not give the whole frame's result
 
 
-def reach_of(network: nn.Module, scale: int) -> Reach:
+def reach_of(network: nn.Module, scale: int, original: nn.Module | None = None) -> Reach:
     """How far a network looks, proven on a frame of noise.
 
-    Means over all positions count as known: `over_tiles` puts them in place.
+    Means over all positions count as known: `over_tiles` puts them in place. In other runtimes
+    values that are no numbers may get lost, so there they spread in the `original`, in PyTorch.
 
     Raises:
         NoTilesError: if it looks at the whole frame at once, or tiles give another result.
@@ -29,7 +30,7 @@ def reach_of(network: nn.Module, scale: int) -> Reach:
     with torch.backends.cudnn.flags(enabled=False):  # its transforms spread farther than they read
         for alignment in ALIGNMENTS:
             try:
-                reach = _spread(network, scale, alignment)
+                reach = _spread(original or network, scale, alignment)
                 if reach is not None:
                     _prove(network, scale, reach)
             except UserError as error:
