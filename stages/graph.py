@@ -19,8 +19,10 @@ from stages.dependency.tracing import same_draws, tensors_of
 from stages.dependency.unfit import refuse_unfit
 from stages.device import device_for
 from stages.errors import UserError
+from stages.measuring.cost import saved_bytes
 from stages.measuring.memory import refuse_little_space, refuse_too_large
 from stages.measuring.parameters import count_parameters
+from stages.measuring.prices import network_prices
 from stages.networks.build import build_network, resolve
 from stages.networks.saved import About, load_network, save_network
 from stages.running import run_stage
@@ -44,9 +46,10 @@ def main() -> None:
         save_network(folder, network, about)
         _refuse_unlike(network, folder, settings)
     graph = build_graph(network, about.example_shape)
-    artifacts.write_json(
-        artifacts.GRAPH, graph_to_json(graph) | {"network": described(network, about)}
-    )
+    known = {"network": described(network, about)}
+    artifacts.write_json(artifacts.GRAPH, graph_to_json(graph) | known)
+    prices = network_prices(network, saved_bytes(artifacts.START), task.cost_shapes.macs)
+    artifacts.write_json(artifacts.PRICES, prices)
     units = sum(group.units for group in graph.groups)
     print(f"graph: {len(graph.groups)} groups of {units} units")
     for line in frozen_lines(graph):
@@ -95,6 +98,7 @@ def described(network: nn.Module, about: About) -> dict[str, Any]:
         "example_shape": list(about.example_shape),
         "parameters": count_parameters(network),
         "shapes": {name: list(shape) for name, shape in parameter_shapes(network).items()},
+        "buffers": {name: list(buffer.shape) for name, buffer in network.named_buffers()},
         "layers": _layers(network),
     }
 

@@ -1,6 +1,7 @@
-"""Remove channels until a step's target share of the parameters is gone; repair what is left."""
+"""Remove channels until a step's target share of the goal is gone; repair what is left."""
 
 import copy
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -9,13 +10,14 @@ from stages.channels.removal import remove_channels
 from stages.dependency.graph import combine
 from stages.dependency.graph_file import to_ranges
 from stages.device import device_for
+from stages.goal_budget import left_of
 from stages.measuring.parameters import count_parameters
 from stages.networks.saved import save_network
 from stages.pruning_rounds import Pruned, last_trained, prune_in_rounds
 from stages.pruning_step import Step, pass_on, starts_failed, step_from_arguments
 from stages.running import run_stage
 from stages.settings import Settings
-from stages.step_model import StepModel, load_step_model
+from stages.step_model import StepModel, load_step_model, planned_prices
 from stages.tasks.quality import Quality
 from stages.tasks.task import Task, task_of
 from stages.training.loop import seed_everything
@@ -36,7 +38,7 @@ def main() -> None:
     phase = f"prune {step.name}"
     draws = drawings(planned["draws"], task, phase, settings.training)
     pruned = prune_in_rounds(model, imitated, planned, task, draws)
-    report = _report(model, pruned, task, settings)
+    report = _report(model, pruned, task, settings) | _left(pruned, planned, model)
     removed = combine(model.dense_graph, model.removed, pruned.removed)
     about = replace(
         model.about.after(phase),
@@ -44,8 +46,15 @@ def main() -> None:
     )
     with artifacts.fresh_folder(target) as folder:
         save_network(folder, pruned.network, about)
-        artifacts.write_json(folder / artifacts.REMOVAL, {"target": planned["target"], **report})
-    _tell(step, report, 1 - report["parameters"] / model.initial_parameters, task.quality)
+        asked = {name: planned[name] for name in ("goal", "target")}
+        artifacts.write_json(folder / artifacts.REMOVAL, asked | report)
+    _tell(step, report | asked, task.quality)
+
+
+def _left(pruned: Pruned, planned: Mapping[str, Any], model: StepModel) -> dict[str, Any]:
+    """What is left of the goal, and which share of the dense network's is gone."""
+    left = left_of(pruned.network, planned_prices(model, planned), planned)
+    return {planned["goal"]: left, "share_removed": 1 - left / planned["initial"]}
 
 
 def _report(model: StepModel, pruned: Pruned, task: Task, settings: Settings) -> dict[str, Any]:
@@ -72,10 +81,10 @@ def _cut(model: StepModel, pruned: Pruned, task: Task) -> float:
     return task.validate(cut)
 
 
-def _tell(step: Step, report: dict[str, Any], share: float, quality: Quality) -> None:
-    repaired = report["quality_repaired"]
+def _tell(step: Step, report: dict[str, Any], quality: Quality) -> None:
+    repaired, goal = report["quality_repaired"], report["goal"]
     text = (
-        f"{step.name}: {report['parameters']} parameters left, share removed {share:.4f}; "
+        f"{step.name}: {report[goal]} {goal} left, share removed {report['share_removed']:.4f}; "
         f"{quality.label} {quality.number(report['quality_before'])} before removal, "
         f"{quality.text(report['quality_after'])} after"
     )

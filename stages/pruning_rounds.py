@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from stages import artifacts
-from stages.channels.budget import budget_for
 from stages.channels.proof import DOUBLE, Proof, masking_proof
 from stages.channels.removal import count_after, parameter_shapes, remove_channels
 from stages.channels.repair import repair_channels
@@ -18,9 +17,10 @@ from stages.channels.schedule import round_budgets
 from stages.contractions.refit import Repair
 from stages.dependency.graph import Graph, Removed, combine, removed_indices
 from stages.errors import UserError
+from stages.goal_budget import choose_within, left_of
 from stages.measuring.parameters import count_parameters
 from stages.networks.saved import load_network
-from stages.step_model import StepModel, choose_for, rank
+from stages.step_model import StepModel, planned_prices, rank
 from stages.tasks.task import Task
 from stages.training.samples import Draw, mean_loss
 
@@ -74,12 +74,13 @@ def prune_in_rounds(
     """
     network, done = model.network, list[Pruned]()
     gone: Removed = {}
-    end = budget_for(planned["target"], model.initial_parameters)
-    for budget in round_budgets(count_parameters(network), end, planned["rounds"]):
+    now = left_of(network, planned_prices(model, planned), planned)
+    for budget in round_budgets(now, planned["budget"], planned["rounds"]):
         left = replace(model, network=network, graph=model.graph.without(gone))
         tried = []
         for draw in draws:
-            chosen = choose_for(left, rank(left, planned, task, draw), planned, budget)
+            importance = rank(left, planned, task, draw)
+            chosen = choose_within(left, importance, planned, budget)
             smaller = copy.deepcopy(network)
             proof = _remove(replace(left, network=smaller), chosen)
             pruned = Pruned(smaller, combine(model.graph, gone, chosen), proof)

@@ -14,9 +14,10 @@ from stages.settings import DENSE, load_settings
 
 def main() -> None:
     """Write the selected model, its files for other runtimes, tables of steps and of channels."""
-    steps = list(load_settings().pruning.steps)
+    settings = load_settings()
+    steps = list(settings.pruning.steps)
     records = {step: artifacts.read_json(artifacts.step_metrics(step)) for step in steps}
-    name, reason = smallest_that_keeps(records)
+    name, reason = smallest_that_keeps(records, settings.pruning.goal)
     source = artifacts.model_path(name)
     if name != DENSE and model_digest(source) != records[name]["model"]:
         raise UserError(f"{source} is not the model that was evaluated: run `dvc repro`")
@@ -32,13 +33,15 @@ def main() -> None:
     print(f"selected {name}: {reason}")
 
 
-def smallest_that_keeps(records: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:
-    """The name of the smallest model that keeps the criterion, and why it was selected."""
+def smallest_that_keeps(
+    records: Mapping[str, Mapping[str, Any]], goal: str = "parameters"
+) -> tuple[str, str]:
+    """The model with the least of the goal that keeps the criterion, and why it was selected."""
     keeping = {name: r for name, r in records.items() if r["keeps_criterion"]}
     if not keeping:
         reasons = "; ".join(f"{name} {record['reason']}" for name, record in records.items())
         return DENSE, f"no step keeps the criterion ({reasons})"
-    name = min(keeping, key=lambda n: keeping[n]["parameters"])
+    name = min(keeping, key=lambda n: keeping[n][goal])
     return name, f"the smallest that keeps the criterion: {keeping[name]['reason']}"
 
 

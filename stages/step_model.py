@@ -8,10 +8,11 @@ from typing import Any
 from torch import nn
 
 from stages import artifacts
-from stages.channels.budget import Limits, budget_for, choose_units
+from stages.channels.budget import Limits, choose_units
 from stages.channels.importance import Importance, unit_importance
 from stages.channels.obs import obs_importance
-from stages.channels.removal import parameter_shapes
+from stages.channels.prices import Prices, prices_of
+from stages.channels.removal import parameter_shapes, tensor_shapes
 from stages.dependency.graph import Graph, Removed
 from stages.dependency.graph_file import graph_from_json, removed_from_text
 from stages.networks.saved import About, load_network
@@ -28,7 +29,6 @@ class StepModel:
     about: About
     graph: Graph
     dense_graph: Graph
-    initial_parameters: int
 
     @property
     def removed(self) -> Removed:
@@ -37,13 +37,10 @@ class StepModel:
 
 def load_step_model(folder: Path, trusted: Collection[str]) -> StepModel:
     """Load a model of the dense network's making with its graph."""
-    content = artifacts.read_json(artifacts.GRAPH)
-    graph = graph_from_json(content)
+    graph = graph_from_json(artifacts.read_json(artifacts.GRAPH))
     network, about = load_network(folder, trusted)
-    initial = int(content["network"]["parameters"])
-    return StepModel(
-        network, about, graph.without(removed_from_text(about.removed)), graph, initial
-    )
+    left = graph.without(removed_from_text(about.removed))
+    return StepModel(network, about, left, graph)
 
 
 def rank(model: StepModel, ranking: Mapping[str, Any], task: Task, draw: Draw) -> Importance:
@@ -73,15 +70,26 @@ def choose_for(
     importance: Importance,
     planned: Mapping[str, Any],
     budget: int | None = None,
+    prices: Prices | None = None,
 ) -> dict[str, Any]:
     """The units that a step's schedule file asks to remove, by group.
 
-    `budget` is how many parameters may be left, if not as many as the step's target says.
+    `budget` is what may be left of the goal, if not as much as the file says; `prices` are those
+    of the dense network unless something else is known.
     """
-    limits = Limits(
-        planned["scope"], planned["minimum"], planned["round_to"], tuple(planned["protect"])
-    )
-    if budget is None:
-        budget = budget_for(planned["target"], model.initial_parameters)
+    limits = limits_of(planned)
+    shapes, left = tensor_shapes(model.network), planned["budget"] if budget is None else budget
+    prices = prices or planned_prices(model, planned)
+    return choose_units(model.graph, importance, shapes, left, limits, prices)
+
+
+def limits_of(planned: Mapping[str, Any]) -> Limits:
+    """The limits that a step's schedule file names."""
+    protect = tuple(planned["protect"])
+    return Limits(planned["scope"], planned["minimum"], planned["round_to"], protect)
+
+
+def planned_prices(model: StepModel, planned: Mapping[str, Any]) -> Prices:
+    """What an element of each tensor costs, in the goal that a step's schedule file names."""
     shapes = parameter_shapes(model.network)
-    return choose_units(model.graph, importance, shapes, budget, limits)
+    return prices_of(planned["goal"], shapes, planned.get("prices", {}))

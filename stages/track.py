@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from stages import artifacts
-from stages.channels.schedule import step_targets
 from stages.running import run_stage
-from stages.settings import TASK_NAMES, ByTask, Settings, load_settings
+from stages.settings import TASK_NAMES, Bound, ByTask, Settings, load_settings
 from stages.tracking.deadline import TrackingError, log_within
 from stages.tracking.onnx_model import OnnxModel
 from stages.tracking.results import Child, Result, digest_of, flatten
@@ -93,16 +92,19 @@ def _model(settings: Settings) -> OnnxModel | None:
 
 def run_name(settings: Settings) -> str:
     """What tells runs apart in a list: the task, and how its channels were pruned."""
-    chosen, share, scope = settings.chosen, max_share(settings), settings.pruning.scope
+    chosen, target, scope = settings.chosen, target_text(settings), settings.pruning.scope
     how = f"{chosen.importance} {scope} {chosen.regime} {chosen.repair}"
-    return f"{settings.task} {settings.procedure} {share:g} {how}"
+    return f"{settings.task} {settings.procedure} {target} {how}"
 
 
-def max_share(settings: Settings) -> float:
-    """The share of the parameters that is to be gone in the end."""
+def target_text(settings: Settings) -> str:
+    """What is to be gone in the end, of what, or how much of it may be left."""
     pruning = settings.pruning
-    steps = list(pruning.steps)
-    return max(step_targets(pruning.schedule, pruning.target, steps, pruning.shares).values())
+    if pruning.schedule == "explicit":
+        return f"{max(pruning.shares.values()):g} of {pruning.goal}"
+    if isinstance(pruning.target, Bound):
+        return f"to {pruning.target.most:g} {pruning.goal}"
+    return f"{pruning.target:g} of {pruning.goal}"
 
 
 def origin() -> dict[str, str]:

@@ -75,11 +75,12 @@ LATE: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["models/initial/none.pth", "missing"],
     ),
     "a target out of reach": (
-        {"pruning.target": 0.99, "pruning.minimum_channels": 3}, ["0.99 cannot go", "at most can"],
+        {"pruning.target": 0.99, "pruning.minimum_channels": 3},
+        ["0.99 of parameters cannot go", "at most can"],
     ),
     "an explicit share out of reach": (
         {"pruning.schedule": "explicit", "pruning.shares": {"step1": 0.3, "step2": 0.99}},
-        ["0.99 cannot go"],
+        ["0.99 of parameters cannot go"],
     ),
     "a frame beyond memory": (
         {"evaluation.upsampling.latency_frame": [100000, 100000]}, ["latency", "GiB", "lower it"],

@@ -231,7 +231,7 @@ def test_names_tell_runs_apart(workspace: Path, tree: dict[str, Any], write_para
     write_params(tree)
     names.add(track.run_name(load_settings()))
     assert len(names) == 5
-    assert "upsampling repaired 0.5 obs global selected least_squares" in names
+    assert "upsampling repaired 0.5 of parameters obs global selected least_squares" in names
 
 
 def test_tags_say_where_a_run_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Choosing units to remove, in rising importance, until a parameter budget is met."""
+"""Choosing units to remove, in rising importance, until a budget is met."""
 
 import fnmatch
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from stages.channels.prices import Prices
 from stages.dependency.graph import Graph, Group
 from stages.errors import UserError
 from stages.networks.indices import Indices
@@ -44,58 +45,90 @@ class _Portion:
         return 1 - (self.left + len(self.units)) / self.group.units
 
 
+class _Account:
+    """Lengths of all axes while portions go, and what the tensors cost."""
+
+    def __init__(self, shapes: "Shapes", prices: Prices):
+        self.lengths = {name: list(shape) for name, shape in shapes.items()}
+        self.prices, self.total = prices, prices.cost(shapes)
+
+    def move(self, portion: _Portion, sign: int) -> int:
+        """Shorten (-1) or lengthen (1) the axes that a portion owns; returns the cost gained."""
+        owned = [part for part in portion.group.slices if part.tensor in self.lengths]
+        touched = {part.tensor for part in owned}
+        before = self._cost(touched)
+        for part in owned:
+            self.lengths[part.tensor][part.axis] += sign * part.indices[portion.units].size
+        gained = round(self._cost(touched) - before)
+        self.total += gained
+        return gained
+
+    def _cost(self, names: set[str]) -> float:
+        return sum(self.prices.of(name, tuple(self.lengths[name])) for name in names)
+
+
 def budget_for(target: float, initial: int) -> int:
-    """Parameters that may be left once the share `target` of `initial` is removed."""
+    """What may be left once the share `target` of `initial` is removed."""
     return initial - int(np.ceil(target * initial - 1e-9))
 
 
 def choose_units(
-    graph: Graph, importance: "Importance", shapes: "Shapes", budget: int, limits: Limits
+    graph: Graph,
+    importance: "Importance",
+    shapes: "Shapes",
+    budget: int,
+    limits: Limits,
+    prices: Prices | None = None,
 ) -> dict[str, Indices]:
-    """Take units in rising importance until at most `budget` parameters are left.
+    """Take units in rising importance until what is left costs at most `budget`.
 
-    What the last unit frees too much is given back to the most important ones that fit; in scope
-    local to none that would leave its group less pruned than the last unit's was before it.
+    Without `prices`, parameters are counted. What the last unit frees too much is given back to the
+    most important ones that fit; in scope local to none that would leave its group less pruned than
+    the last unit's was before it.
 
-    Returns positions of units by group. The count it stops at is exact: the sum over tensors of
-    the product of kept axis lengths.
+    Returns positions of units by group. The cost it stops at is exact: the sum over tensors of
+    the product of kept axis lengths, times the price of an element.
 
     Raises:
-        UserError: if the limits do not let so many parameters go.
+        UserError: if the limits do not let so much go.
     """
-    lengths = {name: list(shape) for name, shape in shapes.items()}
-    total = sum(_size(shape) for shape in lengths.values())
-    taken: list[_Portion] = []
+    account = _Account(shapes, prices or _count_of(shapes))
+    initial, taken = account.total, list[_Portion]()
     for portion in _portions(graph, importance, limits):
-        if total <= budget:
+        if account.total <= budget:
             break
-        total += _move(portion, lengths, -1)
+        account.move(portion, -1)
         taken.append(portion)
-    if total > budget:
-        initial = sum(_size(shape) for shape in shapes.values())
+    if account.total > budget:
         raise UserError(
-            f"pruning cannot go down to {budget} of {initial} parameters: {total} are left with "
-            "every group at its minimum; lower the target or pruning.minimum_channels, or "
-            "protect less"
+            f"pruning cannot go down to {budget} of {initial} {account.prices.goal}: "
+            f"{account.total} are left with every group at its minimum; lower the target or "
+            "pruning.minimum_channels, or protect less"
         )
     chosen: dict[str, list[Indices]] = {}
     least = taken[-1].share_before if taken and limits.scope == "local" else 0.0
-    for portion in _give_back(taken, lengths, budget - total, least):
+    for portion in _give_back(taken, account, budget, least):
         chosen.setdefault(portion.group.name, []).append(portion.units)
     return {name: np.sort(np.concatenate(units)) for name, units in chosen.items()}
 
 
-def smallest_reachable(graph: Graph, shapes: "Shapes", limits: Limits) -> int:
-    """Parameters that are left with every group at its minimum: no target goes below."""
-    lengths = {name: list(shape) for name, shape in shapes.items()}
+def smallest_reachable(
+    graph: Graph, shapes: "Shapes", limits: Limits, prices: Prices | None = None
+) -> int:
+    """What a network costs with every group at its minimum: no target goes below."""
+    account = _Account(shapes, prices or _count_of(shapes))
     alike = {group.name: np.zeros(group.units) for group in graph.groups}
     for portion in _portions(graph, alike, limits):
-        _move(portion, lengths, -1)
-    return sum(_size(shape) for shape in lengths.values())
+        account.move(portion, -1)
+    return account.total
+
+
+def _count_of(shapes: "Shapes") -> Prices:
+    return Prices("parameters", dict.fromkeys(shapes, 1.0))
 
 
 def _give_back(
-    taken: list[_Portion], lengths: dict[str, list[int]], spare: int, least: float
+    taken: list[_Portion], account: _Account, budget: int, least: float
 ) -> list[_Portion]:
     """Put back the most important portions that still fit into what the last one freed too much.
 
@@ -106,12 +139,11 @@ def _give_back(
     closed: set[str] = set()
     for portion in reversed(taken):
         stays = portion.group.name in closed or portion.share_before < least
-        size = 0 if stays else _move(portion, lengths, 1)
-        if 0 < size <= spare:
-            spare -= size
+        gained = 0 if stays else account.move(portion, 1)
+        if gained and account.total <= budget:
             continue
-        if size:
-            _move(portion, lengths, -1)
+        if gained:
+            account.move(portion, -1)
         closed.add(portion.group.name)
         stay.append(portion)
     return stay
@@ -145,17 +177,3 @@ def _portions(graph: Graph, importance: "Importance", limits: Limits) -> list[_P
             portions.append(_Portion(key, group, units, left))
             start += size
     return sorted(portions, key=lambda portion: portion.key)
-
-
-def _move(portion: _Portion, lengths: dict[str, list[int]], sign: int) -> int:
-    """Shorten (-1) or lengthen (1) the axes the portion owns; returns the parameters gained."""
-    owned = [part for part in portion.group.slices if part.tensor in lengths]
-    touched = {part.tensor for part in owned}
-    before = sum(_size(lengths[name]) for name in touched)
-    for part in owned:
-        lengths[part.tensor][part.axis] += sign * part.indices[portion.units].size
-    return sum(_size(lengths[name]) for name in touched) - before
-
-
-def _size(shape: Sequence[int]) -> int:
-    return int(np.prod([1, *shape]))

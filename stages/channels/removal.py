@@ -17,6 +17,11 @@ def parameter_shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
     return {name: tuple(p.shape) for name, p in network.named_parameters()}
 
 
+def tensor_shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
+    """Shapes of all parameters and buffers, shared ones once."""
+    return parameter_shapes(network) | {n: tuple(b.shape) for n, b in network.named_buffers()}
+
+
 def count_after(shapes: Shapes, removed: RemovedIndices) -> int:
     """How many parameters are left once every axis has lost its indices."""
     total = 0

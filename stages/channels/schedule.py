@@ -10,7 +10,7 @@ def step_targets(
     steps: Sequence[str],
     shares: Mapping[str, float],
 ) -> dict[str, float]:
-    """Share of the initial parameters that is gone after each step, rising to the last.
+    """Share of what the dense model costs that is gone after each step, rising to the last.
 
     `even`: equal shares of the initial model a step. `geometric`: each step removes the same
     share of what the one before left. `explicit`: `shares`, and `target` is not read.
@@ -24,6 +24,6 @@ def step_targets(
 
 
 def round_budgets(now: int, end: int, rounds: int) -> list[int]:
-    """Parameters left after each round from `now` to `end`: each round leaves the same share."""
+    """What is left after each round from `now` to `end`: each round leaves the same share."""
     left = [round(now * (end / now) ** (i / rounds)) for i in range(1, rounds)]
     return [*left, end]

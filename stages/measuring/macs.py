@@ -18,10 +18,14 @@ from stages.measuring.formulas import formula_of
 
 @dataclass(frozen=True)
 class Macs:
-    """Multiply-accumulates, and the layers that they leave out: each with its operator."""
+    """Multiply-accumulates, and the layers that they leave out: each with its operator.
+
+    `by_tensor` are those of each parameter; what is left is of activations with each other.
+    """
 
     count: int
     not_counted: dict[str, str] = field(default_factory=dict)
+    by_tensor: dict[str, int] = field(default_factory=dict)
 
     @property
     def note(self) -> str:
@@ -50,7 +54,7 @@ def _count(network: nn.Module, inputs: Tensor) -> Macs:
     without_cudnn = torch.backends.cudnn.flags(enabled=False)  # its recurrent kernels are fused
     with torch.no_grad(), unfused(), without_cudnn, same_draws(), counter:
         network(inputs)
-    return Macs(counter.macs, counter.not_counted)
+    return Macs(counter.macs, counter.not_counted, counter.by_tensor)
 
 
 class _Counter(TorchDispatchMode):
@@ -59,6 +63,7 @@ class _Counter(TorchDispatchMode):
     def __init__(self, network: nn.Module):
         super().__init__()
         self.macs, self.not_counted = 0, dict[str, str]()
+        self.by_tensor = dict[str, int]()
         self._names = WeakTensorKeyDictionary()  # of parameters and what is made of them alone
         self._names.update(dict.fromkeys(network.buffers(), ""))
         self._names.update({tensor: name for name, tensor in network.named_parameters()})
@@ -74,11 +79,16 @@ class _Counter(TorchDispatchMode):
         made = func(*args, **kwargs)
         inputs = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         outputs = [leaf for leaf in tree_leaves(made) if isinstance(leaf, Tensor)]
-        names = [self._names[tensor] for tensor in inputs if tensor in self._names]
+        own = [tensor for tensor in inputs if tensor in self._names]
+        names = [self._names[tensor] for tensor in own]
         name = next(filter(None, names), "")
         formula = formula_of(func)
         if formula:
-            self.macs += formula(*args, **kwargs, out_val=made)
+            macs = formula(*args, **kwargs, out_val=made)
+            self.macs += macs
+            if name:  # of a weight, not of its bias
+                name = self._names[max(own, key=lambda t: (t.ndim, t.numel()))] or name
+                self.by_tensor[name] = self.by_tensor.get(name, 0) + macs
         elif names and len(names) == len(inputs):
             self._names.update(dict.fromkeys(outputs, name))
         elif name and not _multiplies_nothing(func, inputs, outputs, self._names):

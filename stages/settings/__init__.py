@@ -12,7 +12,7 @@ from stages.settings.data import (
     Video,
 )
 from stages.settings.params import Settings, load_settings, trusted_here
-from stages.settings.pruning import DENSE, Criterion, Procedure, Pruning
+from stages.settings.pruning import DENSE, Bound, Criterion, Procedure, Pruning
 from stages.settings.section import TASK_NAMES, ByTask, PerTask
 from stages.settings.training import Network, Phase, Sparsity, Training
 from stages.settings.weights import SCORES, Sweep, Tradeoff
@@ -24,6 +24,7 @@ __all__ = [
     "DENSE",
     "SCORES",
     "TASK_NAMES",
+    "Bound",
     "ByTask",
     "ClassificationBatches",
     "ClassificationData",

@@ -2,9 +2,10 @@
 
 import itertools
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from math import isfinite
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, PlainValidator, model_validator
 
 from stages.settings.section import Count, NotNegative, PerTask, Positive, Section, Share
 
@@ -12,6 +13,7 @@ Name = Literal["repaired", "instant", "standard"]
 Importance = Literal["obs", "norm2", "mean", "taylor"]
 Regime = Literal["growing", "selected", "none"]
 Method = Literal["least_squares", "none"]
+Goal = Literal["parameters", "macs", "bytes"]
 
 
 @dataclass(frozen=True)
@@ -85,13 +87,35 @@ class Repair(Section):
     ridge: Positive
 
 
+class Bound(Section):
+    """How much of a cost may be left, at most."""
+
+    of: Goal
+    most: Positive
+
+
+def _target(value: Any) -> float | Bound:
+    """A share to remove, in (0, 1), or a bound such as `{macs: 30e9}`."""
+    if isinstance(value, dict):
+        if len(value) != 1 or not value.keys() <= {*get_args(Goal)}:
+            raise ValueError(f"a bound names one of {', '.join(get_args(Goal))}: {{macs: 30e9}}")
+        ((name, most),) = value.items()
+        return Bound(of=name, most=most)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise ValueError("should be a share between 0 and 1, or a bound such as {macs: 30e9}")
+    if not 0 < value < 1:
+        raise ValueError(f"should be {'greater than 0' if value <= 0 else 'less than 1'}")
+    return float(value)
+
+
 class Pruning(Section):
     """How much goes, in which steps, and by what ranking.
 
     Within a step, removal and repair take turns in `rounds`.
     """
 
-    target: Share
+    goal: Goal
+    target: Annotated[float | Bound, PlainValidator(_target)]
     schedule: Literal["even", "geometric", "explicit"]
     shares: Annotated[dict[str, Share], BeforeValidator(_named_steps)]
     steps: Annotated[dict[str, str], BeforeValidator(_named_steps)]
@@ -109,6 +133,8 @@ class Pruning(Section):
             _chain(self.steps)
         except ValueError as error:
             raise ValueError(f"steps: {error}") from None
+        if isinstance(self.target, Bound) and self.target.of != self.goal:
+            raise ValueError(f"target: a bound of {self.target.of} needs goal: {self.target.of}")
         if self.schedule == "explicit":
             if list(self.shares) != list(self.steps):
                 raise ValueError("shares: an explicit schedule needs one share for each of steps")

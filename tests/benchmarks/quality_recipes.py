@@ -82,16 +82,15 @@ def repaired(given: Given) -> nn.Module:
     network, gone = given.dense, dict[str, Any]()
     for step, target, iterations in given.parts():
         planned = {
-            "target": target, "rounds": 1, "importance": "obs", "samples": samples,
-            "ridge": repair.ridge, "scope": "global", "minimum": given.limits.minimum,
-            "round_to": 1, "protect": [],
+            "goal": "parameters", "budget": budget_for(target, count_parameters(given.dense)),
+            "rounds": 1, "importance": "obs", "samples": samples, "ridge": repair.ridge,
+            "scope": "global", "minimum": given.limits.minimum, "round_to": 1, "protect": [],
         }  # fmt: skip
         graph = given.graph.without(gone)
         imitated = Imitated(given.dense, given.graph, gone)
         if given.iterations:
             imitated = Imitated(copy.deepcopy(network), graph, {})
-        initial = count_parameters(given.dense)
-        model = StepModel(network, given.about, graph, given.graph, initial)
+        model = StepModel(network, given.about, graph, given.graph)
         drawn = drawings(draws, given.task, f"prune {step}", settings.training)
         pruned = prune_in_rounds(model, imitated, planned, given.task, drawn)
         network, gone = pruned.network, combine(given.graph, gone, pruned.removed)

@@ -40,13 +40,16 @@ def model() -> StepModel:
     network = lively(ResidualClassifier(3, (2, 40), (8, 8), (1, 2), 3))
     graph = build_graph(network, SHAPE)
     about = About("residual_signal", {}, SHAPE)
-    return StepModel(network, about, graph, graph, count_parameters(network))
+    return StepModel(network, about, graph, graph)
+
+
+BUDGET = budget_for(0.6, count_parameters(model().network))
 
 
 def pruned_by(start: StepModel, draws: list[Draw], rounds: int = 1) -> Pruned:
     planned = {
-        "target": 0.6, "rounds": rounds, "importance": "obs", "samples": 12, "ridge": 1e-3,
-        "scope": "global", "minimum": 1, "round_to": 1, "protect": [],
+        "goal": "parameters", "budget": BUDGET, "rounds": rounds, "importance": "obs",
+        "samples": 12, "ridge": 1e-3, "scope": "global", "minimum": 1, "round_to": 1, "protect": [],
     }  # fmt: skip
     imitated = Imitated(copy.deepcopy(start.network), start.graph, {})
     return prune_in_rounds(start, imitated, planned, TASK, draws)
@@ -86,6 +89,6 @@ def test_the_target_is_met_and_the_given_network_stays(draws: int, rounds: int) 
     start, before = model(), model()
     pruned = pruned_by(start, DRAWS[:draws], rounds)
     assert same(start.network, before.network)
-    assert count_parameters(pruned.network) <= budget_for(0.6, start.initial_parameters)
+    assert count_parameters(pruned.network) <= BUDGET
     gone = removed_indices(start.graph, pruned.removed)
     assert count_after(parameter_shapes(before.network), gone) == count_parameters(pruned.network)
