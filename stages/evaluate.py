@@ -1,5 +1,6 @@
 """Measure the model that a step ends with, and judge it by the criterion."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
@@ -76,12 +77,16 @@ def _costs(task: Task, step: Step, network: nn.Module, dense: nn.Module) -> dict
         "share_left": parameters / initial,
         "macs": macs.count,
         "macs_note": macs.note,
-        **times["by_runtime"]["torch"],
-        "latency_runs": times["runs"],
+        **_in_pytorch(times["by_runtime"]["torch"]),
         "runtimes": times,
         "bytes": saved_bytes(folder),
         "model": model_digest(folder),
     }
+
+
+def _in_pytorch(row: Mapping[str, float]) -> dict[str, float]:
+    """The times that tables of steps show."""
+    return {name: value for name, value in row.items() if not name.endswith(("_gain", "_ratio"))}
 
 
 def _learned(step: Step) -> dict[str, Any]:

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from stages.figures.times import compared, within_spread
-from stages.measuring import latency
 from stages.measuring.latency import LEAST, measure_latency
 
 
@@ -60,10 +59,9 @@ def test_latency_carries_its_quartiles() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "taken"), [(0.05, LEAST), (60.0, 21)])
-def test_long_runs_are_fewer(monkeypatch: pytest.MonkeyPatch, seconds: float, taken: int) -> None:
-    monkeypatch.setattr(latency, "SECONDS", seconds)
+def test_long_runs_are_fewer(seconds: float, taken: int) -> None:
     networks = {"it": Counting("it", [], seconds=0.02)}
-    assert measure_latency(networks, (2, 4), runs=21)["it"].runs == taken
+    assert measure_latency(networks, (2, 4), 21, seconds)["it"].runs == taken
 
 
 def test_by_default_short_runs_are_many(repository_tree: dict[str, Any]) -> None:

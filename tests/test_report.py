@@ -10,7 +10,7 @@ import pytest
 
 from stages.figures import report
 from stages.figures.channels import channels_figure
-from stages.figures.contents import _leads, _tables
+from stages.figures.contents import _leads, _runtimes, _tables
 from stages.figures.leads import lead, sparse_lead, zeros_text
 from stages.figures.sections import Results
 from stages.figures.tables import models_table, steps_table
@@ -207,3 +207,31 @@ def test_the_tables_hold_every_model_and_step() -> None:
     cells = [dict(zip(head, row, strict=True)) for row in rows]
     assert [cell["keeps the criterion"] for cell in cells] == ["true", "passed on"]
     assert (cells[0]["after removal"], cells[1]["after removal"]) == ("25.000", "")
+
+
+def test_time_is_told_by_runtime_with_what_is_missing_and_why() -> None:
+    page = "".join(_runtimes(summary()))
+    assert "1 x 1 x 180 x 320, 2 threads" in page
+    cells = re.findall(r"<td>(.*?)</td>", page)
+    assert cells[:6] == [
+        "PyTorch",
+        "2.00 (1.80 to 2.20)",
+        "1.00 (0.90 to 1.10)",
+        "2.00",
+        "5.00",
+        "0.40",
+    ]
+    assert cells[6:12] == [
+        "ONNX Runtime",
+        "2.00 (1.80 to 2.20)",
+        "0.50 (0.45 to 0.55)",
+        "4.00",
+        "5.00",
+        "0.80",
+    ]
+    assert "slower than in float there: ONNX Runtime" in page
+    assert "The pruned model is not there for OpenVINO: no operator &lt;eig&gt;." in page
+
+
+def test_where_the_dense_model_was_selected_there_is_nothing_to_compare() -> None:
+    assert _runtimes(summary() | {"runtimes": None, "not_exported": {}}) == []

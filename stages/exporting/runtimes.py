@@ -1,7 +1,7 @@
 """The runtimes at hand on this machine beside PyTorch, and a model's files in each."""
 
 import importlib.util
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -30,16 +30,16 @@ def of_onnx() -> dict[str, Opener]:
     return found
 
 
-def opened(stem: Path, names: Collection[str]) -> dict[str, nn.Module]:
-    """A model's files, `STEM.onnx` and `STEM.pte`, in the runtimes of these names at hand."""
-    found = {
-        name: opener(stem.with_suffix(SUFFIXES["onnx"]))
-        for name, opener in of_onnx().items()
-        if name in names
-    }
-    if "executorch" in names and is_installed("executorch"):
-        found["executorch"] = ExecutorchNetwork(stem.with_suffix(SUFFIXES["executorch"]))
-    return found
+def at_hand() -> list[str]:
+    """Names of the runtimes on this machine."""
+    return [*of_onnx(), *(["executorch"] if is_installed("executorch") else [])]
+
+
+def open_in(runtime: str, stem: Path) -> nn.Module:
+    """A model's file, `STEM.onnx` or `STEM.pte`, in a runtime at hand."""
+    if runtime == "executorch":
+        return ExecutorchNetwork(stem.with_suffix(SUFFIXES[runtime]))
+    return of_onnx()[runtime](stem.with_suffix(SUFFIXES["onnx"]))
 
 
 def is_installed(package: str) -> bool:

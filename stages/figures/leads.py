@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from stages.figures.tables import EIGHT_BIT, runtime_name
 from stages.figures.times import compared, time_text, within_spread
 from stages.settings import DENSE
 from stages.tasks.quality import Quality
@@ -44,21 +45,21 @@ def runtimes_text(times: Mapping[str, Any]) -> str:
     """What the table of runtimes shows, and what of it is one network's gain alone."""
     shape = " x ".join(str(side) for side in times["shape"])
     text = (
-        f"Median of {times['runs']} runs (and quartiles) for an input of {shape}, all models "
-        f"taking turns, {times['threads']} threads each. The gains are how many times less the "
+        f"Medians (and quartiles) for an input of {shape}, {times['threads']} threads, both models "
+        "taking turns, one runtime after the other. The gains are how many times less the "
         "pruned model needs than the dense one, in the same runtime; ratio is the gain in time as "
         "a share of the gain in multiply-accumulates."
     )
-    slower = [key for key in times["by_runtime"] if _slower_in_8_bits(key, times)]
-    if slower:
-        text += f" In 8 bits it is slower than in float there: {', '.join(slower)}."
-    return text
-
-
-def _slower_in_8_bits(key: str, times: Mapping[str, Any]) -> bool:
-    float_key = key.removesuffix("_8bit")
     rows = times["by_runtime"]
-    return key != float_key and rows[key]["latency_ms"] > rows[float_key]["latency_ms"]
+    floats = {key: key.removesuffix(EIGHT_BIT) for key in rows if key.endswith(EIGHT_BIT)}
+    slower = [
+        runtime_name(key)
+        for small, key in floats.items()
+        if rows[small]["latency_ms"] > rows[key]["latency_ms"]
+    ]
+    if slower:
+        text += f" In 8 bits the pruned model is slower than in float there: {', '.join(slower)}."
+    return text
 
 
 def sparse_lead(decision: Mapping[str, Any], summary: Mapping[str, Any], quality: Quality) -> str:

@@ -1,9 +1,8 @@
 """How long a network takes for an input, and how far its runs differ."""
 
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -12,8 +11,6 @@ from torch import nn
 from stages.device import device_of
 
 LEAST, SECONDS = 5, 5.0  # turns that are always taken; no further ones after so long
-
-Name = TypeVar("Name", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -35,20 +32,23 @@ class Latency:
 
 
 def measure_latency(
-    networks: Mapping[Name, nn.Module], shape: tuple[int, ...], runs: int
-) -> dict[Name, Latency]:
+    networks: Mapping[str, nn.Module],
+    shape: tuple[int, ...],
+    runs: int,
+    seconds: float = SECONDS,
+) -> dict[str, Latency]:
     """Time forward passes for an input of `shape`, at most `runs` of every network.
 
     The networks take turns, so that a drift of the machine's speed touches all alike; the first
-    turn warms up and is not counted. Once `SECONDS` have passed, `LEAST` turns are enough.
+    turn warms up and is not counted. Once `seconds` have passed, `LEAST` turns are enough.
     """
     inputs = torch.rand(shape, generator=torch.Generator().manual_seed(0))
-    times: dict[Name, list[float]] = {name: [] for name in networks}
+    times: dict[str, list[float]] = {name: [] for name in networks}
     with torch.inference_mode():
         for network in networks.values():
             _run_ms(network, inputs)
         start, turns = time.monotonic(), 0
-        while turns < runs and (turns < LEAST or time.monotonic() - start < SECONDS):
+        while turns < runs and (turns < LEAST or time.monotonic() - start < seconds):
             for name, network in networks.items():
                 times[name].append(_run_ms(network, inputs))
             turns += 1
