@@ -2,13 +2,23 @@
 
 from tests.pipeline.project import Ran
 
-ALL = ("sparsify", "prune", "recover", "evaluate")
-REST = ("prune", "recover", "evaluate")
+LAST = ("recover", "export", "evaluate")
+REST = ("prune", *LAST)
+ALL = ("sparsify", *REST)
 STEPS = ("step1", "step2")
 QPS = (22, 27, 32, 37)
 SCORES = ("magnitude", "synflow", "gradient", "random")
 
-END = {"select", "codec", "control@longer", "control@scratch", "summarise", "plot", "track"}
+END = {
+    "select",
+    "quantise",
+    "codec",
+    "control@longer",
+    "control@scratch",
+    "summarise",
+    "plot",
+    "track",
+}
 # `select` gives the same model when only figures of other steps change, and then this may stay.
 MAY_STAY = {"control@longer", "control@scratch"}
 
@@ -24,7 +34,7 @@ def of_steps(*stages: str) -> set[str]:
 
 
 EVERY = (
-    {"prepare", "finetune", "graph", "schedule", "tradeoff", "quantise"}
+    {"prepare", "finetune", "export_dense", "graph", "schedule", "tradeoff"}
     | {f"encode@{qp}" for qp in QPS}
     | {f"sweep@{score}" for score in SCORES}
     | of_steps(*ALL)
