@@ -1,8 +1,8 @@
 """Which networks export once half of their channels are gone, and how far off they are.
 
 Run by hand: `python -m tests.benchmarks.exports`. Prints a line a network: its largest error in
-each runtime at hand, or why it is not there. The networks are those that the dependency graph is tested
-with, and classifiers of torchvision at 96 x 96, with random weights.
+each runtime at hand, or why it is not there. The networks are those that the dependency graph is
+tested with, and classifiers of torchvision at 96 x 96, with random weights.
 """
 
 import argparse
