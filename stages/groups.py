@@ -5,9 +5,7 @@ ours, `package.module:factory`, or the folder of a saved model.
 """
 
 import argparse
-import json
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
 from torch import nn
@@ -16,20 +14,15 @@ from stages.channels.removal import parameter_shapes
 from stages.dependency.build import build_graph
 from stages.dependency.frozen import frozen_lines
 from stages.dependency.graph import MAKES, Graph, Group, layer_of
-from stages.errors import UserError
 from stages.measuring.parameters import count_parameters
-from stages.networks.build import build_network, resolve
-from stages.networks.saved import TRUST, load_network
+from stages.named_network import add_network_arguments, network_named
 from stages.running import run_stage
-from stages.settings import trusted_here
-
-CLASSES = 1000
 
 
 def main() -> None:
     """Print the groups of a network as a table, then what is frozen and why."""
     arguments = _arguments()
-    network, shape = _network(arguments)
+    network, shape = network_named(arguments)
     graph = build_graph(network, shape)
     for line in (*table(graph, network), *frozen_lines(graph)):
         print(line)
@@ -39,27 +32,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m stages.groups", description="Print the pruning groups of a network."
     )
-    parser.add_argument("model", help="torchvision name, name of ours, dotted path, or folder")
-    parser.add_argument(
-        "--shape", type=int, nargs="+", help="of an input, batch included (1 3 224 224)"
-    )
-    parser.add_argument("--arguments", default="{}", help="of the factory, as JSON")
-    parser.add_argument("--trust", action="append", default=[], help=TRUST)
+    add_network_arguments(parser)
     return parser.parse_args()
-
-
-def _network(arguments: argparse.Namespace) -> tuple[nn.Module, tuple[int, ...]]:
-    model, shape = arguments.model, arguments.shape
-    if Path(model).is_dir():
-        network, about = load_network(Path(model), {*trusted_here(), *arguments.trust})
-        return network, tuple(shape or about.example_shape)
-    try:
-        options = json.loads(arguments.arguments)
-    except json.JSONDecodeError as error:
-        raise UserError(f"--arguments is no JSON: {error}") from None
-    input_shape = tuple(shape or (1, 3, 224, 224))
-    path, options = resolve(model, options, {"classes": CLASSES, "input_shape": input_shape[1:]})
-    return build_network(path, options), input_shape
 
 
 def table(graph: Graph, network: nn.Module) -> list[str]:
