@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -37,3 +38,21 @@ def traced(network: nn.Module, shape: tuple[int, ...], longest: Longest) -> Expo
         fixed = FIXED.search(str(error))
         reason = f"it runs with one length of axis {fixed[1]} only" if fixed else cause(error)
         raise UserError(f"the network cannot be exported: {reason}") from error
+
+
+def save_program(program: ExportedProgram, path: Path) -> None:
+    """Write a traced network as `torch.export` does.
+
+    Raises:
+        UserError: if it cannot be written.
+    """
+    try:
+        with quiet():
+            torch.export.save(program, path)
+    except Exception as error:  # whatever the exporter may raise
+        raise UserError(f"the network cannot be saved by torch.export: {cause(error)}") from error
+
+
+def load_program(path: Path) -> nn.Module:
+    """Read what `save_program` wrote."""
+    return torch.export.load(path).module()

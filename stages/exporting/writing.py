@@ -6,14 +6,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from stages.errors import UserError
 from stages.exporting.executorch_file import write_executorch
 from stages.exporting.executorch_network import ExecutorchNetwork
 from stages.exporting.onnx_file import write_onnx
-from stages.exporting.program import traced
+from stages.exporting.program import load_program, save_program, traced
 from stages.exporting.runtimes import SUFFIXES, Opener, is_installed, of_onnx
 from stages.exporting.verifying import Shape, runs_on, shapes_to_check, verified
 
@@ -67,18 +66,15 @@ def export_model(
     network = network.cpu().eval()
     program = cache(lambda axes: traced(network, inputs.shape_for(axes), dict.fromkeys(axes)))
     made = _Attempts(network, inputs, stem)
-    made.keep("pt2", lambda axes, path: torch.export.save(program(axes), path), _read_program)
+    made.keep("pt2", lambda axes, path: save_program(program(axes), path), load_program)
     made.keep("onnx", lambda axes, path: write_onnx(program(axes), path, facts), of_onnx()["onnx"])
     if "onnx" in made.exported.kept:  # what holds in ONNX Runtime may not hold elsewhere
-        for name in of_onnx().keys() - {"onnx"}:
-            made.check_onnx(name, of_onnx()[name])
+        for name, read in of_onnx().items():
+            if name != "onnx":
+                made.check_onnx(name, read)
     if is_installed("executorch"):
         made.keep("executorch", made.write_executorch, ExecutorchNetwork)
     return made.exported
-
-
-def _read_program(path: Path) -> nn.Module:
-    return torch.export.load(path).module()
 
 
 class _Attempts:
@@ -105,10 +101,8 @@ class _Attempts:
 
     def check_onnx(self, name: str, read: Opener) -> None:
         """Look at the ONNX file that is there in another runtime."""
-        axes, path = (
-            self.exported.kept["onnx"].dynamic_axes,
-            self.stem.with_suffix(SUFFIXES["onnx"]),
-        )
+        axes = self.exported.kept["onnx"].dynamic_axes
+        path = self.stem.with_suffix(SUFFIXES["onnx"])
         try:
             self.exported.kept[name] = self._checked(axes, path, read)
         except UserError as error:
