@@ -105,6 +105,15 @@ def test_what_has_no_operator_is_refused_by_its_name_and_leaves_nothing(tmp_path
     assert not (tmp_path / "network.onnx").exists()
 
 
+@pytest.mark.skipif("openvino" not in EXTRAS, reason="it is an extra")
+def test_what_one_runtime_lacks_is_refused_there_alone_with_its_operator(tmp_path: Path) -> None:
+    network = nn.Conv2d(1, 1, 3, padding=1, padding_mode="circular")
+    made = export_model(network, LUMA, tmp_path / "network", {})
+    assert "onnx" in made.kept
+    assert "Pad" in made.refused["openvino"]
+    assert len(made.refused["openvino"].splitlines()) == 1
+
+
 def test_a_file_with_other_values_is_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

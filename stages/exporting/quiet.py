@@ -32,7 +32,11 @@ def quiet() -> Iterator[None]:
 
 
 def cause(error: BaseException) -> str:
-    """The first line of what was raised first."""
+    """What was raised first, in one line."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return COLOURS.sub("", str(error)).strip().split("\n")[0]
+    lines = [line for line in COLOURS.sub("", str(error)).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    # OpenVINO begins with a place in its own code, and ends with a summary.
+    return lines[-1 if lines[0].startswith("Exception from") else 0].strip(" -")

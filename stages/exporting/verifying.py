@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from stages.errors import UserError
+from stages.exporting.quiet import cause
 
 LIMIT = 1e-5  # of the largest output
 BATCHES = 1, 3
@@ -61,8 +62,7 @@ def _error(network: nn.Module, exported: nn.Module, x: Tensor) -> float:
         try:
             given = exported(x.clone())
         except Exception as error:  # whatever a runtime may raise
-            reason = str(error).strip().split("\n")[0]
-            raise UserError(f"it fails on {tuple(x.shape)}: {reason}") from error
+            raise UserError(f"it fails on {tuple(x.shape)}: {cause(error)}") from error
     if given.shape != expected.shape:
         raise UserError(
             f"it turns {tuple(x.shape)} into {tuple(given.shape)}, not {tuple(expected.shape)}"

@@ -13,6 +13,7 @@ from stages.exporting.executorch_file import write_executorch
 from stages.exporting.executorch_network import ExecutorchNetwork
 from stages.exporting.onnx_file import write_onnx
 from stages.exporting.program import load_program, save_program, traced
+from stages.exporting.quiet import cause
 from stages.exporting.runtimes import SUFFIXES, Opener, is_installed, of_onnx
 from stages.exporting.verifying import Shape, runs_on, shapes_to_check, verified
 
@@ -118,8 +119,7 @@ class _Attempts:
         try:
             network = read(path)
         except Exception as error:  # whatever a runtime may raise
-            reason = str(error).strip().split("\n")[0]
-            raise UserError(f"it cannot be opened: {reason}") from error
+            raise UserError(f"it cannot be opened: {cause(error)}") from error
         worst = verified(self.network, network, self._values(axes))
         return Kept(self.inputs.shape_for(axes), axes, worst)
 
