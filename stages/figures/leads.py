@@ -55,7 +55,7 @@ def runtimes_text(times: Mapping[str, Any]) -> str:
     slower = [
         runtime_name(key)
         for small, key in floats.items()
-        if rows[small]["latency_ms"] > rows[key]["latency_ms"]
+        if rows[small]["latency_low_ms"] > rows[key]["latency_high_ms"]
     ]
     if slower:
         text += f" In 8 bits the pruned model is slower than in float there: {', '.join(slower)}."

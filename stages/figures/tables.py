@@ -61,9 +61,14 @@ def runtimes_table(times: Mapping[str, Any]) -> Table:
     rows = [
         [runtime_name(name), time_text(row, "dense_"), time_text(row), f"{row['time_gain']:.2f}",
          f"{times['macs_gain']:.2f}", f"{row['gain_ratio']:.2f}"]
-        for name, row in times["by_runtime"].items()
+        for name, row in sorted(times["by_runtime"].items(), key=lambda item: _place(item[0]))
     ]  # fmt: skip
     return ["runtime", "dense (ms)", "pruned (ms)", "time gain", "MACs gain", "ratio"], rows
+
+
+def _place(key: str) -> tuple[int, str]:
+    """PyTorch first, and 8 bits after float."""
+    return list(RUNTIMES).index(key.removesuffix(EIGHT_BIT)), key
 
 
 def runtime_name(key: str) -> str:
