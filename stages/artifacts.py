@@ -208,6 +208,13 @@ def why_nothing(folder: Path) -> str | None:
     return str(read_json(note)["reason"]) if note.is_file() else None
 
 
+def write_no_export(folder: Path, reason: str) -> None:
+    """Leave the record of a model that is not there for any other runtime."""
+    with fresh_folder(folder) as partial:
+        record = {"digest": None, "kept": {}, "refused": {"onnx": reason}}
+        write_json(partial / EXPORTED_RECORD, record)
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON with sorted keys, so that equal content gives equal bytes."""
     with fresh_file(path) as partial:

@@ -46,10 +46,9 @@ def models(prepared: Path, tree: dict[str, Any], write_params: WriteParams) -> N
     save("step1", stages=("finetune", "prune step1"), removed={"first": "0:2:1"})
     save("pruned", stages=("finetune", "prune step1"))
     nothing = [artifacts.CODEC, artifacts.SPARSE_MODEL]
-    nothing += [artifacts.export_path(name) for name in ("dense", "step1")]
-    for name in ("dense", "pruned"):
-        record = {"kept": {}, "refused": {"onnx": f"no {name}"}}
-        artifacts.write_json(artifacts.EXPORTED / name / artifacts.EXPORTED_RECORD, record)
+    for name in ("dense", "step1", "pruned"):
+        for folder in (artifacts.export_path(name), artifacts.EXPORTED / name):
+            artifacts.write_no_export(folder, f"no {name}")
     missing = {"missing": {"pruned": "no pruned", "sparse": "no sparse"}}
     artifacts.write_json(artifacts.QUANTISED / artifacts.QUANTISED_RECORD, missing)
     for folder in (*nothing, *map(artifacts.control_path, CONTROLS)):

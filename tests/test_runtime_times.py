@@ -66,7 +66,7 @@ def test_a_runtime_in_which_one_model_was_not_verified_is_left_out(
 ) -> None:
     artifacts.write_json(folders["step1"] / artifacts.EXPORTED_RECORD, {"kept": {}})
     assert runtimes_of(pair, folders).keys() == {"torch", "torch_channels_last"}
-    artifacts.write_nothing(folders["step1"], "it was passed on")
+    artifacts.write_no_export(folders["step1"], "it was passed on")
     assert runtimes_of(pair, folders).keys() == {"torch", "torch_channels_last"}
 
 

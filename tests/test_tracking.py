@@ -52,8 +52,7 @@ def make_results(folder: Path, tree: dict[str, Any], model: str = "a") -> None:
         (folder / name).parent.mkdir(parents=True)
         (folder / name).write_text("content")
     (folder / artifacts.REPORT).write_text("<html></html>")
-    record = {"kept": {}, "refused": {"onnx": "not asked"}}
-    artifacts.write_json(folder / artifacts.EXPORTED / "pruned" / artifacts.EXPORTED_RECORD, record)
+    artifacts.write_no_export(folder / artifacts.EXPORTED / "pruned", "not asked")
 
 
 def written(folder: Path = Path()) -> dict[str, Any]:

@@ -38,6 +38,7 @@ TINY: dict[str, Any] = {
     "sweep.classification.repair.samples": 32,
     "sweep.classification.synflow.rounds": 3,
     "evaluation.classification.latency_runs": 1,
+    "exports.enabled": False,
 }
 
 

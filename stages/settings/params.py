@@ -38,6 +38,12 @@ class Controls(Section):
     train: bool
 
 
+class Exports(Section):
+    """Whether models are written for other runtimes than PyTorch."""
+
+    enabled: bool
+
+
 class Tracking(Section):
     """Whether and under which name MLflow keeps results."""
 
@@ -65,6 +71,7 @@ class Settings(Section):
     evaluation: Evaluation
     codec: Codec
     controls: Controls
+    exports: Exports
     tracking: Tracking
 
     def of(self, section: PerTask[T]) -> T:

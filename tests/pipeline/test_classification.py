@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def classified(made_once: Project) -> Iterator[Project]:
     """The project in which up-sampling has run, and then classification."""
-    made_once.edit(task="classification")
+    made_once.edit(task="classification", exports__enabled=True)
     ran = made_once.repro()
     assert {"prepare", "finetune", "sweep@magnitude", "sweep@gradient", "quantise"} <= set(
         ran.stages
@@ -41,6 +41,22 @@ def test_every_model_is_reported_on_the_test_part(classified: Project) -> None:
     assert summary["sparse"]["parameters"] == summary["dense"]["parameters"]
     assert summary["sparse"]["zip_bytes"] < summary["dense"]["zip_bytes"]
     assert summary["pruned"]["parameters"] < summary["dense"]["parameters"]
+    assert 0 <= summary["pruned_8bit"]["accuracy"] <= 1
+
+
+def test_models_are_exported_and_timed_in_runtimes(classified: Project) -> None:
+    summary, step = (
+        read(classified, f"metrics/{name}.json") for name in ("summary", "steps/step2")
+    )
+    assert {"torch", "onnx", "onnx_8bit"} <= summary["runtimes"]["by_runtime"].keys()
+    assert {"torch", "onnx"} <= step["runtimes"]["by_runtime"].keys()
+    assert summary["not_exported"] == {}
+    for name in ("dense", "pruned"):
+        folder = classified.folder / "models/exported" / name
+        record = json.loads((folder / "exported.json").read_text())
+        assert len(record["classes"]) == 8
+        assert {"onnx", "pt2"} <= record["kept"].keys()
+        assert (folder / "network.onnx").is_file()
 
 
 def test_sweeps_start_dense_and_lose_weights(classified: Project) -> None:
@@ -86,12 +102,12 @@ def test_a_criterion_decides_anew_without_sweeping(classified: Project) -> None:
 
 
 def test_either_task_comes_back_from_the_run_cache(classified: Project) -> None:
-    classified.edit(task="upsampling")
+    classified.edit(task="upsampling", exports__enabled=False)
     back = classified.repro()
     assert back.stages == []
     assert {"prepare", "finetune", "prune@step1"} <= set(back.cached)
     assert "bicubic" in read(classified, "metrics/summary.json")
-    classified.edit(task="classification")
+    classified.edit(task="classification", exports__enabled=True)
     again = classified.repro()
     assert again.stages == []
     assert "majority" in read(classified, "metrics/summary.json")
