@@ -11,7 +11,6 @@ SCORES = ("magnitude", "synflow", "gradient", "random")
 
 END = {
     "select",
-    "quantise",
     "codec",
     "control@longer",
     "control@scratch",
@@ -34,7 +33,7 @@ def of_steps(*stages: str) -> set[str]:
 
 
 EVERY = (
-    {"prepare", "finetune", "export_dense", "graph", "schedule", "tradeoff"}
+    {"prepare", "finetune", "export_dense", "graph", "schedule", "tradeoff", "quantise"}
     | {f"encode@{qp}" for qp in QPS}
     | {f"sweep@{score}" for score in SCORES}
     | of_steps(*ALL)
