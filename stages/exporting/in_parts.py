@@ -40,7 +40,9 @@ class OnnxInParts(nn.Module):
         self.given, self.made = model.graph.input[0].name, model.graph.output[0].name
         self.means = means_of(model)
         start = {"onnx": _in_onnx_runtime, "openvino": _in_openvino}[runtime]
-        self.parts = [start(part) for part in parts_of(model, self.means)]
+        self.parts = [
+            start(part) if part.graph.node else _nothing for part in parts_of(model, self.means)
+        ]
 
     def forward(self, x: Tensor) -> Tensor:
         known = {self.given: x.cpu().numpy()}
@@ -98,19 +100,26 @@ def parts_of(model: onnx.ModelProto, means: Sequence[Mean]) -> list[onnx.ModelPr
 def _part(
     model: onnx.ModelProto, nodes: Sequence[Any], taken: set[str], made: set[str]
 ) -> onnx.ModelProto:
-    graph, part = model.graph, onnx.ModelProto()
+    graph = model.graph
     kinds = {one.name: one for one in (*graph.input, *graph.value_info, *graph.output)}
     constants = [one for one in graph.initializer if one.name in taken]
     inputs = [kinds[name] for name in sorted(taken - {one.name for one in constants})]
     outputs = [kinds[name] for name in sorted(made)]
-    part.CopyFrom(model)
-    part.graph.CopyFrom(onnx.helper.make_graph(nodes, graph.name, inputs, outputs, constants))
-    return part
+    part = onnx.helper.make_graph(nodes, graph.name, inputs, outputs, constants)
+    return onnx.helper.make_model(
+        part,
+        ir_version=model.ir_version,
+        opset_imports=model.opset_import,
+        functions=model.functions,
+    )
+
+
+def _nothing(known: Arrays) -> Arrays:
+    """A part without operators: two means of what one part made."""
+    return {}
 
 
 def _in_onnx_runtime(part: onnx.ModelProto) -> Runs:
-    if not part.graph.node:
-        return lambda known: {}
     session = session_of(part.SerializeToString())
     inputs = [one.name for one in session.get_inputs()]
     outputs = [one.name for one in session.get_outputs()]
@@ -123,8 +132,6 @@ def _in_onnx_runtime(part: onnx.ModelProto) -> Runs:
 
 
 def _in_openvino(part: onnx.ModelProto) -> Runs:
-    if not part.graph.node:
-        return lambda known: {}
     compiled = compiled_of(part.SerializeToString())
     inputs = [one.name for one in part.graph.input]
     outputs = [one.name for one in part.graph.output]
