@@ -20,7 +20,7 @@ def left_of(network: nn.Module, prices: Prices, planned: Mapping[str, Any]) -> i
     """What a network costs in the goal that a step's schedule file names; MACs are counted."""
     if prices.goal == "macs":
         return macs_of(network, tuple(planned["prices"]["macs"]["shape"])).count
-    return prices.cost(tensor_shapes(network))
+    return _cost(network, prices)
 
 
 def choose_within(
@@ -37,9 +37,10 @@ def choose_within(
     prices = planned_prices(model, planned)
     if planned["goal"] != "macs" or not prices.rest:
         chosen = choose_for(model, importance, planned, budget)
-        predicted = prices.cost(tensor_shapes(_without(model, chosen)))
-        counted = left_of(_without(model, chosen), prices, planned)
-        assert counted == predicted, f"{counted} {prices.goal} are left, not {predicted}"
+        if planned["goal"] == "macs":
+            smaller = _without(model, chosen)
+            counted, predicted = left_of(smaller, prices, planned), _cost(smaller, prices)
+            assert counted == predicted, f"{counted} MACs are left, not {predicted}"
         return chosen
     prices, limits = prices.of_tensors, limits_of(planned)
     low = smallest_reachable(model.graph, tensor_shapes(model.network), limits, prices)
@@ -55,6 +56,10 @@ def choose_within(
         else:
             high = middle
     return best
+
+
+def _cost(network: nn.Module, prices: Prices) -> int:
+    return prices.cost(tensor_shapes(network))
 
 
 def _without(model: StepModel, chosen: Removed) -> nn.Module:

@@ -10,6 +10,7 @@ from torch import nn
 
 from stages import artifacts
 from stages.exporting.runtimes import at_hand, of_onnx, open_in
+from stages.measuring.eight_bit import EIGHT_BIT
 from stages.measuring.latency import Latency, measure_latency
 from stages.settings import DENSE
 from stages.tasks.task import CostShapes
@@ -17,7 +18,6 @@ from stages.tasks.task import CostShapes
 Pair = dict[str, nn.Module]  # by name of the model: the dense one, and another
 Runtimes = dict[str, Callable[[], Pair]]
 
-EIGHT_BIT = "_8bit"  # ends the name of a runtime where only the pruned model is in 8 bits
 SECONDS = 2.0  # of each runtime; no further turns after so long
 
 
@@ -28,6 +28,8 @@ def runtimes_of(pair: Pair, folders: Mapping[str, Path]) -> Runtimes:
         found["torch_channels_last"] = lambda: {n: _channels_last(net) for n, net in pair.items()}
     if folders.keys() >= pair.keys():
         kept = [_verified(folders[name]) for name in pair]
+        if not all(kept):
+            return found
         for runtime in at_hand():
             if all(runtime in names for names in kept):
                 found[runtime] = _opener(runtime, {name: folders[name] for name in pair})
@@ -63,6 +65,14 @@ def time_in_runtimes(
         "macs_gain": gain,
         "by_runtime": rows,
     }
+
+
+def in_pytorch(by_runtime: Mapping[str, Mapping[str, float]], name: str) -> dict[str, Any]:
+    """Latency of the dense model and of the other one, `name`, in PyTorch, by name."""
+    row = by_runtime["torch"]
+    of_dense = {key: row[f"dense_{key}"] for key in row if f"dense_{key}" in row}
+    runs = {"latency_runs": row["latency_runs"]}
+    return {DENSE: of_dense | runs, name: {key: row[key] for key in of_dense} | runs}
 
 
 def _compared(dense: Latency, pruned: Latency, macs_gain: float) -> dict[str, float]:

@@ -14,13 +14,14 @@ from stages.device import device_for
 from stages.exporting.consumer import AsInTask, Consumer, consumer_of
 from stages.measuring.against_baseline import doubt_on_test
 from stages.measuring.cost import saved_bytes, zipped_bytes
+from stages.measuring.eight_bit import EIGHT_BIT
 from stages.measuring.latency import measure_latency
 from stages.measuring.macs import macs_of
 from stages.measuring.parameters import count_parameters
 from stages.measuring.rate_distortion import mean_rate
 from stages.networks.saved import load_network
 from stages.running import run_stage
-from stages.runtime_times import EIGHT_BIT, in_eight_bits, runtimes_of, time_in_runtimes
+from stages.runtime_times import in_eight_bits, in_pytorch, runtimes_of, time_in_runtimes
 from stages.settings import CONTROLS, DENSE, load_settings
 from stages.tasks.quality import Measures, measures_of
 from stages.tasks.task import CostShapes, task_of
@@ -45,6 +46,8 @@ def main() -> None:
     for name, costs in _costs(shapes, networks | quantised, folders).items():
         models[name] = {**_means(measures, rows, name), **costs}
     times = _times(shapes, networks, models)
+    for name, latency in _latencies(shapes, networks | quantised, times).items():
+        models[name] |= latency
     for name, (_, about) in loaded.items():
         models[name]["iterations"] = about.iterations
     models.setdefault(PRUNED, models[DENSE])
@@ -159,21 +162,30 @@ def _costs(
     shapes: CostShapes, networks: Mapping[str, nn.Module], folders: Mapping[str, Path]
 ) -> dict[str, dict[str, Any]]:
     """What every model needs; one in 8 bits has the parameters and MACs that it has without."""
-    latency = measure_latency(networks, shapes.latency, shapes.latency_runs)
     costs: dict[str, dict[str, Any]] = {}
     for name, network in networks.items():
-        costs[name] = latency[name].columns() | {"latency_runs": latency[name].runs}
         if name.endswith(EIGHT_BIT):
             path = artifacts.quantised_path(name.removesuffix(EIGHT_BIT))
-            costs[name] |= {"bytes": path.stat().st_size, "zip_bytes": zipped_bytes(path)}
+            costs[name] = {"bytes": path.stat().st_size, "zip_bytes": zipped_bytes(path)}
             continue
-        costs[name] |= {
+        costs[name] = {
             "parameters": count_parameters(network),
             "macs": macs_of(network, shapes.macs).count,
             "bytes": saved_bytes(folders[name]),
             "zip_bytes": zipped_bytes(folders[name] / artifacts.WEIGHTS),
         }
     return costs
+
+
+def _latencies(
+    shapes: CostShapes, networks: Mapping[str, nn.Module], times: Mapping[str, Any] | None
+) -> dict[str, dict[str, float]]:
+    """Times in PyTorch, of what is in 8 bits in ONNX Runtime; no model is measured twice."""
+    found = in_pytorch(times["by_runtime"], PRUNED) if times else {}
+    rest = {name: network for name, network in networks.items() if name not in found}
+    for name, taken in measure_latency(rest, shapes.latency, shapes.latency_runs).items():
+        found[name] = taken.columns() | {"latency_runs": taken.runs}
+    return found
 
 
 def rounded(tree: Any) -> Any:

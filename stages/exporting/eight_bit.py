@@ -1,7 +1,5 @@
 """Quantisation to 8 bits after training, with ONNX Runtime."""
 
-import logging
-import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ from torch import Tensor
 
 from stages.errors import UserError
 from stages.exporting.onnx_network import INPUT
+from stages.exporting.quiet import cause, quiet
 
 
 def quantise(source: Path, target: Path, samples: Iterable[Tensor]) -> None:
@@ -26,12 +25,9 @@ def quantise(source: Path, target: Path, samples: Iterable[Tensor]) -> None:
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.ERROR)
     prepared = target.with_suffix(".prepared.onnx")
     try:
-        with warnings.catch_warnings(action="ignore"):
+        with quiet():
             quant_pre_process(str(source), str(prepared))
             quantize_static(
                 str(prepared),
@@ -45,10 +41,8 @@ def quantise(source: Path, target: Path, samples: Iterable[Tensor]) -> None:
                 weight_type=QuantType.QInt8,
             )
     except Exception as error:  # whatever the quantiser may raise
-        reason = str(error).strip().split("\n")[0]
-        raise UserError(f"the network cannot be quantised: {reason}") from error
+        raise UserError(f"the network cannot be quantised: {cause(error)}") from error
     finally:
-        root.setLevel(level)
         prepared.unlink(missing_ok=True)
 
 

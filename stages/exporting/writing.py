@@ -84,6 +84,7 @@ class _Attempts:
     def __init__(self, network: nn.Module, inputs: Inputs, stem: Path):
         self.network, self.inputs, self.stem = network, inputs, stem
         self.exported = Exported()
+        self.values = cache(self._values)
 
     def keep(self, name: str, write: Callable[[Axes, Path], None], read: Opener) -> None:
         """Try a file with all dynamic axes, then with the batch alone, then with none."""
@@ -120,7 +121,7 @@ class _Attempts:
             network = read(path)
         except Exception as error:  # whatever a runtime may raise
             raise UserError(f"it cannot be opened: {cause(error)}") from error
-        worst = verified(self.network, network, self._values(axes))
+        worst = verified(self.network, network, self.values(axes))
         return Kept(self.inputs.shape_for(axes), axes, worst)
 
     def _values(self, axes: Axes) -> list[Tensor]:

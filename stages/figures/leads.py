@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from stages.figures.tables import EIGHT_BIT, runtime_name
+from stages.figures.tables import runtime_name
 from stages.figures.times import compared, time_text, within_spread
+from stages.measuring.eight_bit import EIGHT_BIT
 from stages.settings import DENSE
 from stages.tasks.quality import Quality
 

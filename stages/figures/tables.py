@@ -5,6 +5,7 @@ from typing import Any
 
 from stages.figures.drawing import Table
 from stages.figures.times import time_text
+from stages.measuring.eight_bit import EIGHT_BIT
 from stages.tasks.quality import Quality
 
 COUNTS = ("parameters", "macs", "latency_ms", "bytes", "zip_bytes", "iterations")
@@ -17,7 +18,6 @@ RUNTIMES = {
     "openvino": "OpenVINO",
     "executorch": "ExecuTorch",
 }
-EIGHT_BIT = "_8bit"  # ends the name of a runtime in which the pruned model is in 8 bits
 WAY = ("quality_before", "quality_after", "quality_repaired")  # of a step, on validation
 
 
