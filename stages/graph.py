@@ -46,7 +46,7 @@ def main() -> None:
         save_network(folder, network, about)
         _refuse_unlike(network, folder, settings)
     graph = build_graph(network, about.example_shape)
-    known = {"network": described(network, about)}
+    known = {"network": described(network, about) | {"latency_shape": list(latency)}}
     artifacts.write_json(artifacts.GRAPH, graph_to_json(graph) | known)
     prices = network_prices(network, saved_bytes(artifacts.START), task.cost_shapes.macs)
     artifacts.write_json(artifacts.PRICES, prices)

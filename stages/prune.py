@@ -6,13 +6,14 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from stages import artifacts
+from stages.channels.prices import amount
 from stages.channels.removal import remove_channels
 from stages.dependency.graph import combine
 from stages.dependency.graph_file import to_ranges
 from stages.device import device_for
 from stages.goal_budget import left_of
 from stages.measuring.parameters import count_parameters
-from stages.networks.saved import save_network
+from stages.networks.saved import load_network, save_network
 from stages.pruning_rounds import Pruned, last_trained, prune_in_rounds
 from stages.pruning_step import Step, pass_on, starts_failed, step_from_arguments
 from stages.running import run_stage
@@ -20,6 +21,7 @@ from stages.settings import Settings
 from stages.step_model import StepModel, load_step_model, planned_prices
 from stages.tasks.quality import Quality
 from stages.tasks.task import Task, task_of
+from stages.time_budget import Timing
 from stages.training.loop import seed_everything
 from stages.training.samples import drawings
 
@@ -37,8 +39,9 @@ def main() -> None:
     imitated = last_trained(model, settings.trusted) if planned["repair"] != "none" else None
     phase = f"prune {step.name}"
     draws = drawings(planned["draws"], task, phase, settings.training)
-    pruned = prune_in_rounds(model, imitated, planned, task, draws)
-    report = _report(model, pruned, task, settings) | _left(pruned, planned, model)
+    timing = _timing(planned, settings)
+    pruned = prune_in_rounds(model, imitated, planned, task, draws, timing)
+    report = _report(model, pruned, task, settings) | _left(pruned, planned, model, timing)
     removed = combine(model.dense_graph, model.removed, pruned.removed)
     about = replace(
         model.about.after(phase),
@@ -51,9 +54,21 @@ def main() -> None:
     _tell(step, report | asked, task.quality)
 
 
-def _left(pruned: Pruned, planned: Mapping[str, Any], model: StepModel) -> dict[str, Any]:
-    """What is left of the goal, and which share of the dense network's is gone."""
-    left = left_of(pruned.network, planned_prices(model, planned), planned)
+def _timing(planned: Mapping[str, Any], settings: Settings) -> Timing | None:
+    if planned["goal"] != "time":
+        return None
+    dense, _ = load_network(artifacts.DENSE_MODEL, settings.trusted)
+    return Timing(dense, planned, device_for(settings.training))
+
+
+def _left(
+    pruned: Pruned, planned: Mapping[str, Any], model: StepModel, timing: Timing | None
+) -> dict[str, Any]:
+    """What is left of the goal, time as measured, and the share of the dense network's gone."""
+    if timing:
+        left = timing.of(pruned.network)
+    else:
+        left = left_of(pruned.network, planned_prices(model, planned), planned)
     return {planned["goal"]: left, "share_removed": 1 - left / planned["initial"]}
 
 
@@ -84,7 +99,8 @@ def _cut(model: StepModel, pruned: Pruned, task: Task) -> float:
 def _tell(step: Step, report: dict[str, Any], quality: Quality) -> None:
     repaired, goal = report["quality_repaired"], report["goal"]
     text = (
-        f"{step.name}: {report[goal]} {goal} left, share removed {report['share_removed']:.4f}; "
+        f"{step.name}: {amount(goal, report[goal])} left, "
+        f"share removed {report['share_removed']:.4f}; "
         f"{quality.label} {quality.number(report['quality_before'])} before removal, "
         f"{quality.text(report['quality_after'])} after"
     )

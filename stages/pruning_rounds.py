@@ -22,6 +22,7 @@ from stages.measuring.parameters import count_parameters
 from stages.networks.saved import load_network
 from stages.step_model import StepModel, planned_prices, rank
 from stages.tasks.task import Task
+from stages.time_budget import Timing, budget_as_measured
 from stages.training.samples import Draw, mean_loss
 
 
@@ -62,12 +63,14 @@ def prune_in_rounds(
     planned: Mapping[str, Any],
     task: Task,
     draws: Sequence[Draw],
+    timing: Timing | None = None,
 ) -> Pruned:
     """Remove from copies of the model's network until the step's target is met, and repair.
 
     Nothing is repaired where there is no network to imitate. After each round, of which the plan
     says how many, units are ranked anew. Of several draws of samples, on which ranking and repair
     depend, the one goes on whose loss is the least on the samples of all. The proof is the worst.
+    Where there is `timing`, it says what the cost table must be asked for.
 
     Raises:
         UserError: if the network without the units is not the network with them masked.
@@ -77,9 +80,11 @@ def prune_in_rounds(
     now = left_of(network, planned_prices(model, planned), planned)
     for budget in round_budgets(now, planned["budget"], planned["rounds"]):
         left = replace(model, network=network, graph=model.graph.without(gone))
-        tried = []
+        tried = list[Pruned]()
         for draw in draws:
             importance = rank(left, planned, task, draw)
+            if timing and not tried:
+                budget = budget_as_measured(left, importance, planned, budget, timing)
             chosen = choose_within(left, importance, planned, budget)
             smaller = copy.deepcopy(network)
             proof = _remove(replace(left, network=smaller), chosen)

@@ -4,13 +4,17 @@ Stages depend on these files instead of on `pruning.*`, so only those whose file
 """
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stages import artifacts
-from stages.channels.budget import Limits, budget_for, smallest_reachable
-from stages.channels.prices import Goal, Lengths, Prices, prices_of
+from stages.channels.budget import budget_for, smallest_reachable
+from stages.channels.portions import Limits
+from stages.channels.prices import NS_PER_MS, Lengths, Prices, amount, prices_of
 from stages.channels.schedule import step_targets
+from stages.cost_table import cost_table
 from stages.dependency.graph import Graph
 from stages.dependency.graph_file import graph_from_json
 from stages.errors import UserError
@@ -18,21 +22,33 @@ from stages.running import run_stage
 from stages.settings import Bound, Pruning, Settings, load_settings
 
 
+@dataclass(frozen=True)
+class Dense:
+    """The dense network's graph, lengths and prices, and multiples that pay, by group."""
+
+    graph: Graph
+    shapes: Lengths
+    prices: Prices
+    multiples: Mapping[str, int]
+
+    @property
+    def initial(self) -> int:
+        return self.prices.cost(self.shapes)
+
+
 def main() -> None:
     """Write the files of all steps."""
     settings = load_settings()
-    pruning, content = settings.pruning, artifacts.read_json(artifacts.GRAPH)
-    network, known = content["network"], artifacts.read_json(artifacts.PRICES)
-    shapes = {name: tuple(s) for name, s in (network["shapes"] | network["buffers"]).items()}
-    prices = prices_of(pruning.goal, network["shapes"], known)
-    initial = prices.cost(shapes)
-    share = _share(pruning, initial)
+    pruning, costs = settings.pruning, cost_table(settings)
+    known = artifacts.read_json(artifacts.PRICES) | {"time": costs.get("time")}
+    dense = _dense(pruning, known, costs)
+    share = _share(pruning, dense.initial)
     targets = step_targets(pruning.schedule, share, list(pruning.steps), pruning.shares)
-    _refuse_unreachable(max(targets.values()), pruning, graph_from_json(content), shapes, prices)
+    limits = _limits_for(max(targets.values()), pruning, dense)
     with artifacts.fresh_folder(artifacts.SCHEDULE) as folder:
         for step, target in targets.items():
-            goal = _goal(pruning.goal, target, initial, known)
-            for path, text in _files_of(step, goal, settings).items():
+            goal = _goal(pruning, target, dense.initial, known, costs)
+            for path, text in _files_of(step, goal | _as_json(limits), settings).items():
                 artifacts.write_json(folder / path.relative_to(artifacts.SCHEDULE), text)
         artifacts.write_json(folder / artifacts.REACHABLE.name, {"reachable": True})
     print(
@@ -41,11 +57,31 @@ def main() -> None:
     )
 
 
-def _goal(goal: Goal, target: float, initial: int, known: dict[str, Any]) -> dict[str, Any]:
-    """What a step must reach: the share and what may be left; prices, where they are needed."""
-    asked = {"goal": goal, "target": target, "initial": initial}
+def _dense(pruning: Pruning, known: Mapping[str, Any], costs: Mapping[str, Any]) -> Dense:
+    content = artifacts.read_json(artifacts.GRAPH)
+    network = content["network"]
+    shapes = {name: tuple(s) for name, s in (network["shapes"] | network["buffers"]).items()}
+    prices = prices_of(pruning.goal, network["shapes"], known)
+    return Dense(graph_from_json(content), shapes, prices, costs.get("multiples", {}))
+
+
+def _goal(
+    pruning: Pruning, target: float, initial: int, known: dict[str, Any], costs: dict[str, Any]
+) -> dict[str, Any]:
+    """What a step must reach: the share and what may be left; prices, where they are needed.
+
+    Time is set right by measuring: where, and whether it is to be so many ms or a share.
+    """
+    goal, asked = pruning.goal, {"goal": pruning.goal, "target": target, "initial": initial}
     asked["budget"] = budget_for(target, initial)
+    if goal == "time":
+        asked |= {"runtime": costs["runtime"], "shape": costs["shape"]}
+        asked["absolute"] = isinstance(pruning.target, Bound)
     return asked if goal == "parameters" else asked | {"prices": {goal: known[goal]}}
+
+
+def _as_json(limits: Limits) -> dict[str, Any]:
+    return {"scope": limits.scope, "minimum": limits.minimum, "round_to": limits.round_to}
 
 
 def _files_of(step: str, goal: dict[str, Any], settings: Settings) -> dict[Path, dict[str, Any]]:
@@ -55,13 +91,7 @@ def _files_of(step: str, goal: dict[str, Any], settings: Settings) -> dict[Path,
     looking: dict[str, Any] = {"samples": samples, "ridge": ridge}
     ranking: dict[str, Any] = {"importance": chosen.importance, "protect": list(pruning.protect)}
     ranking |= looking if chosen.importance == "obs" else {}
-    removal = {
-        **ranking,
-        **goal,
-        "scope": pruning.scope,
-        "minimum": pruning.minimum_channels,
-        "round_to": pruning.round_to,
-    }
+    removal = {**ranking, **goal}
     repair: dict[str, Any] = {"rounds": pruning.rounds, "repair": chosen.repair}
     repair |= looking if chosen.repair != "none" else {}
     tried = chosen.repair != "none" and chosen.importance in ("obs", "taylor")
@@ -78,33 +108,51 @@ def _share(pruning: Pruning, initial: int) -> float:
     """The share that is to go in the end, of a cost that is `initial` for the dense network."""
     if not isinstance(pruning.target, Bound):
         return pruning.target
-    if pruning.target.most >= initial:
+    most = pruning.target.most * (NS_PER_MS if pruning.goal == "time" else 1)
+    if most >= initial:
         raise UserError(
-            f"pruning.target: the dense network has {initial:,} {pruning.goal}, no more than the "
-            f"{pruning.target.most:,.0f} that may be left: give a lower bound"
+            f"pruning.target: the dense network has {amount(pruning.goal, initial)}, no more than "
+            f"the {amount(pruning.goal, most)} that may be left: give a lower bound"
         )
-    return 1 - pruning.target.most / initial
+    return 1 - most / initial
 
 
-def _refuse_unreachable(
-    target: float, pruning: Pruning, graph: Graph, shapes: Lengths, prices: Prices
-) -> None:
-    """Refuse a target that the limits do not let the network reach, before anything is trained."""
-    initial = prices.cost(shapes)
-    limits = Limits(pruning.scope, pruning.minimum_channels, pruning.round_to, pruning.protect)
-    least = smallest_reachable(graph, shapes, limits, prices)
-    if pruning.goal == "macs" and prices.rest:
-        # Activations multiplied with each other get fewer, too: nothing is refused that can be had.
-        tensors = prices.of_tensors
-        floor = smallest_reachable(graph, shapes, limits, tensors)
-        least = round(floor * initial / tensors.cost(shapes))
-    if least > budget_for(target, initial):
-        raise UserError(
-            f"pruning: a share of {target:g} of {pruning.goal} cannot go, "
-            f"{floored(1 - least / initial)} at most can, with every group at its minimum "
-            f"({least:,} of {initial:,} left): lower the target or pruning.minimum_channels, or "
-            "protect less (`python -m stages.groups models/start` shows what is frozen)"
-        )
+def _limits_for(target: float, pruning: Pruning, dense: Dense) -> Limits:
+    """What choosing must respect for a target; multiples that pay are halved until it can be met.
+
+    Raises:
+        UserError: if the limits do not let the network reach it: before anything is trained.
+    """
+    multiples = dict(dense.multiples)
+    while True:
+        round_to = pruning.round_to if pruning.round_to != "auto" else multiples
+        limits = Limits(pruning.scope, pruning.minimum_channels, round_to, pruning.protect)
+        least = _least(dense, limits)
+        if least <= budget_for(target, dense.initial):
+            return limits
+        if pruning.round_to != "auto" or max(multiples.values(), default=1) == 1:
+            raise UserError(_unreachable(target, pruning, dense, least))
+        multiples = {group: max(1, multiple // 2) for group, multiple in multiples.items()}
+
+
+def _least(dense: Dense, limits: Limits) -> int:
+    """The least that the limits leave of the goal."""
+    if dense.prices.goal != "macs" or not dense.prices.rest:
+        return smallest_reachable(dense.graph, dense.shapes, limits, dense.prices)
+    # Activations multiplied with each other get fewer, too: nothing is refused that can be had.
+    tensors = dense.prices.of_tensors
+    floor = smallest_reachable(dense.graph, dense.shapes, limits, tensors)
+    return round(floor * dense.initial / tensors.cost(dense.shapes))
+
+
+def _unreachable(target: float, pruning: Pruning, dense: Dense, least: int) -> str:
+    goal, initial = pruning.goal, dense.initial
+    return (
+        f"pruning: a share of {target:g} of {goal} cannot go, {floored(1 - least / initial)} at "
+        f"most can, with every group at its minimum ({amount(goal, least)} of "
+        f"{amount(goal, initial)} left): lower the target or pruning.minimum_channels, or "
+        "protect less (`python -m stages.groups models/start` shows what is frozen)"
+    )
 
 
 def floored(share: float) -> str:

@@ -17,7 +17,7 @@ def main() -> None:
     settings = load_settings()
     steps = list(settings.pruning.steps)
     records = {step: artifacts.read_json(artifacts.step_metrics(step)) for step in steps}
-    name, reason = smallest_that_keeps(records, settings.pruning.goal)
+    name, reason = smallest_that_keeps(records, settings.pruning.goal, settings.costs.runtime)
     source = artifacts.model_path(name)
     if name != DENSE and model_digest(source) != records[name]["model"]:
         raise UserError(f"{source} is not the model that was evaluated: run `dvc repro`")
@@ -34,15 +34,25 @@ def main() -> None:
 
 
 def smallest_that_keeps(
-    records: Mapping[str, Mapping[str, Any]], goal: str = "parameters"
+    records: Mapping[str, Mapping[str, Any]], goal: str = "parameters", runtime: str = "torch"
 ) -> tuple[str, str]:
-    """The model with the least of the goal that keeps the criterion, and why it was selected."""
+    """The model with the least of the goal that keeps the criterion, and why it was selected.
+
+    Time is that in `runtime`; where a model could not be measured in it, that in PyTorch.
+    """
     keeping = {name: r for name, r in records.items() if r["keeps_criterion"]}
     if not keeping:
         reasons = "; ".join(f"{name} {record['reason']}" for name, record in records.items())
         return DENSE, f"no step keeps the criterion ({reasons})"
-    name = min(keeping, key=lambda n: keeping[n][goal])
+    name = min(keeping, key=lambda n: _cost(keeping[n], goal, runtime))
     return name, f"the smallest that keeps the criterion: {keeping[name]['reason']}"
+
+
+def _cost(record: Mapping[str, Any], goal: str, runtime: str) -> float:
+    if goal != "time":
+        return float(record[goal])
+    rows = record["runtimes"]["by_runtime"]
+    return float(rows.get(runtime, rows["torch"])["latency_ms"])
 
 
 def _row(step: str, record: Mapping[str, Any]) -> dict[str, Any]:

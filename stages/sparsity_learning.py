@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from stages import artifacts
-from stages.channels.budget import is_protected
 from stages.channels.growing import (
     GrowingPenalty,
     largest_remaining,
@@ -12,6 +11,7 @@ from stages.channels.growing import (
     selected_ceilings,
 )
 from stages.channels.importance import unit_norms
+from stages.channels.portions import is_protected
 from stages.dependency.graph import Removed
 from stages.networks.saved import save_network
 from stages.pruning_step import Step

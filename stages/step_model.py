@@ -1,5 +1,6 @@
 """The model of a pruning step with its dependency graph: ranking and choosing its channels."""
 
+import copy
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +9,12 @@ from typing import Any
 from torch import nn
 
 from stages import artifacts
-from stages.channels.budget import Limits, choose_units
+from stages.channels.budget import choose_units
 from stages.channels.importance import Importance, unit_importance
 from stages.channels.obs import obs_importance
+from stages.channels.portions import Limits
 from stages.channels.prices import Prices, prices_of
-from stages.channels.removal import parameter_shapes, tensor_shapes
+from stages.channels.removal import parameter_shapes, remove_channels, tensor_shapes
 from stages.dependency.graph import Graph, Removed
 from stages.dependency.graph_file import graph_from_json, removed_from_text
 from stages.networks.saved import About, load_network
@@ -81,6 +83,13 @@ def choose_for(
     shapes, left = tensor_shapes(model.network), planned["budget"] if budget is None else budget
     prices = prices or planned_prices(model, planned)
     return choose_units(model.graph, importance, shapes, left, limits, prices)
+
+
+def without(model: StepModel, chosen: Removed) -> nn.Module:
+    """A copy of the model's network without the chosen units."""
+    smaller = copy.deepcopy(model.network)
+    remove_channels(smaller, model.graph, chosen)
+    return smaller
 
 
 def limits_of(planned: Mapping[str, Any]) -> Limits:

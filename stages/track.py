@@ -103,7 +103,8 @@ def target_text(settings: Settings) -> str:
     if pruning.schedule == "explicit":
         return f"{max(pruning.shares.values()):g} of {pruning.goal}"
     if isinstance(pruning.target, Bound):
-        return f"to {pruning.target.most:g} {pruning.goal}"
+        unit = "ms" if pruning.goal == "time" else pruning.goal
+        return f"to {pruning.target.most:g} {unit}"
     return f"{pruning.target:g} of {pruning.goal}"
 
 

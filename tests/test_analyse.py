@@ -3,8 +3,9 @@
 import pytest
 
 from stages import analyse
-from stages.channels.budget import Limits, smallest_reachable
+from stages.channels.budget import smallest_reachable
 from stages.channels.floor import all_but
+from stages.channels.portions import Limits
 from stages.channels.prices import prices_of
 from stages.channels.removal import parameter_shapes, remove_channels, tensor_shapes
 from stages.measuring.prices import network_prices

@@ -1,48 +1,19 @@
-"""Choosing units to remove, in rising importance, until a budget is met."""
+"""Choosing units to remove until a budget is met."""
 
-import fnmatch
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stages.channels.prices import Prices
-from stages.dependency.graph import Graph, Group
+from stages.channels.portions import Limits, Portion, by_loss_per_cost, portions_of
+from stages.channels.prices import Prices, amount
+from stages.dependency.graph import Graph
 from stages.errors import UserError
 from stages.networks.indices import Indices
 
 if TYPE_CHECKING:  # they import torch, which takes longer than all that `schedule` does
     from stages.channels.importance import Importance
     from stages.channels.removal import Shapes
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What choosing must respect.
-
-    `scope` global lets groups compete; local takes the same share of each. No group keeps fewer
-    than `minimum` units, and what goes goes in multiples of `round_to` (the first removal also
-    takes the odd rest). Groups that own a slice of a layer matching a pattern in `protect` stay.
-    """
-
-    scope: Literal["global", "local"] = "global"
-    minimum: int = 1
-    round_to: int = 1
-    protect: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Portion:
-    key: float
-    group: Group
-    units: Indices
-    left: int
-
-    @property
-    def share_before(self) -> float:
-        """Share of the group's units that is gone before this portion goes."""
-        return 1 - (self.left + len(self.units)) / self.group.units
 
 
 class _Account:
@@ -52,7 +23,7 @@ class _Account:
         self.lengths = {name: list(shape) for name, shape in shapes.items()}
         self.prices, self.total = prices, prices.cost(shapes)
 
-    def move(self, portion: _Portion, sign: int) -> int:
+    def move(self, portion: Portion, sign: int) -> int:
         """Shorten (-1) or lengthen (1) the axes that a portion owns; returns the cost gained."""
         owned = [part for part in portion.group.slices if part.tensor in self.lengths]
         touched = {part.tensor for part in owned}
@@ -62,6 +33,12 @@ class _Account:
         gained = round(self._cost(touched) - before)
         self.total += gained
         return gained
+
+    def freed(self, portion: Portion) -> int:
+        """What the network would cost less without a portion."""
+        gained = self.move(portion, -1)
+        self.move(portion, 1)
+        return -gained
 
     def _cost(self, names: set[str]) -> float:
         return sum(self.prices.of(name, tuple(self.lengths[name])) for name in names)
@@ -82,9 +59,10 @@ def choose_units(
 ) -> dict[str, Indices]:
     """Take units in rising importance until what is left costs at most `budget`.
 
-    Without `prices`, parameters are counted. What the last unit frees too much is given back to the
-    most important ones that fit; in scope local to none that would leave its group less pruned than
-    the last unit's was before it.
+    Where the goal is time and groups compete, those units go first that lose the least for the time
+    that they save. Without `prices`, parameters are counted. What the last unit frees too much is
+    given back to the most important ones that fit; in scope local to none that would leave its
+    group less pruned than the last unit's was before it.
 
     Returns positions of units by group. The cost it stops at is exact: the sum over tensors of
     the product of kept axis lengths, times the price of an element.
@@ -93,17 +71,17 @@ def choose_units(
         UserError: if the limits do not let so much go.
     """
     account = _Account(shapes, prices or _count_of(shapes))
-    initial, taken = account.total, list[_Portion]()
-    for portion in _portions(graph, importance, limits):
+    goal, initial, taken = account.prices.goal, account.total, list[Portion]()
+    for portion in _in_order(portions_of(graph, importance, limits), account, limits):
         if account.total <= budget:
             break
         account.move(portion, -1)
         taken.append(portion)
     if account.total > budget:
         raise UserError(
-            f"pruning cannot go down to {budget} of {initial} {account.prices.goal}: "
-            f"{account.total} are left with every group at its minimum; lower the target or "
-            "pruning.minimum_channels, or protect less"
+            f"pruning cannot go down to {amount(goal, budget)} of {amount(goal, initial)}: "
+            f"{amount(goal, account.total)} are left with every group at its minimum; lower the "
+            "target, pruning.minimum_channels or pruning.round_to, or protect less"
         )
     chosen: dict[str, list[Indices]] = {}
     least = taken[-1].share_before if taken and limits.scope == "local" else 0.0
@@ -118,24 +96,29 @@ def smallest_reachable(
     """What a network costs with every group at its minimum: no target goes below."""
     account = _Account(shapes, prices or _count_of(shapes))
     alike = {group.name: np.zeros(group.units) for group in graph.groups}
-    for portion in _portions(graph, alike, limits):
+    for portion in portions_of(graph, alike, limits):
         account.move(portion, -1)
     return account.total
+
+
+def _in_order(portions: list[Portion], account: _Account, limits: Limits) -> Iterator[Portion]:
+    """By rising importance; where time is the goal, by what is lost for the time that is saved."""
+    if account.prices.goal == "time" and limits.scope == "global":
+        return by_loss_per_cost(portions, account.freed)
+    return iter(portions)
 
 
 def _count_of(shapes: "Shapes") -> Prices:
     return Prices("parameters", dict.fromkeys(shapes, 1.0))
 
 
-def _give_back(
-    taken: list[_Portion], account: _Account, budget: int, least: float
-) -> list[_Portion]:
+def _give_back(taken: list[Portion], account: _Account, budget: int, least: float) -> list[Portion]:
     """Put back the most important portions that still fit into what the last one freed too much.
 
     Only the last portion taken from a group may return, so that its size stays a multiple, and
     none by which the share of its units that are gone falls below `least`.
     """
-    stay: list[_Portion] = []
+    stay: list[Portion] = []
     closed: set[str] = set()
     for portion in reversed(taken):
         stays = portion.group.name in closed or portion.share_before < least
@@ -147,33 +130,3 @@ def _give_back(
         closed.add(portion.group.name)
         stay.append(portion)
     return stay
-
-
-def is_protected(group: Group, patterns: Sequence[str]) -> bool:
-    """Whether the group owns a slice of a tensor whose layer or full name matches a pattern."""
-    return any(
-        fnmatch.fnmatchcase(name, pattern)
-        for part in group.slices
-        for name in (part.tensor, part.tensor.rpartition(".")[0])
-        for pattern in patterns
-    )
-
-
-def _portions(graph: Graph, importance: "Importance", limits: Limits) -> list[_Portion]:
-    portions = []
-    for group in graph.groups:
-        if is_protected(group, limits.protect):
-            continue
-        order = np.argsort(importance[group.name], kind="stable")
-        start = 0
-        while start < group.units:
-            size = (group.units - start) % limits.round_to or limits.round_to
-            units, left = order[start : start + size], group.units - start - size
-            if left < limits.minimum:
-                break
-            key = float(importance[group.name][units].max())
-            if limits.scope == "local":
-                key = (start + size) / group.units
-            portions.append(_Portion(key, group, units, left))
-            start += size
-    return sorted(portions, key=lambda portion: portion.key)

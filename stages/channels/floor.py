@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stages.channels.budget import is_protected
+from stages.channels.portions import is_protected
 from stages.dependency.graph import Graph, Removed
 
 

@@ -2,14 +2,17 @@
 
 A layer's parameters, multiply-accumulates and bytes are all its weight's elements times a price
 that removing channels does not change: 1; the positions that meet each element; the bytes of one.
+Time is looked up for the lengths that a weight's axes have left, as it was measured over them.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, Literal
 
-Goal = Literal["parameters", "macs", "bytes"]
+from stages.channels.tables import Table, table_from
+
+Goal = Literal["parameters", "macs", "bytes", "time"]
 
 Lengths = Mapping[str, tuple[int, ...]]
 
@@ -18,12 +21,15 @@ Lengths = Mapping[str, tuple[int, ...]]
 class Prices:
     """Of an element of each tensor (of others, nothing), and of what no tensor's length changes.
 
-    `goal` is what they add up to.
+    `goal` is what they add up to. Time, in ns: `tables` hold it by the lengths of a tensor's first
+    two axes, and `lengths` an axis of a tensor and the price of each index of it.
     """
 
     goal: Goal
     elements: Mapping[str, float]
     rest: float = 0.0
+    tables: Mapping[str, Sequence[Table]] = field(default_factory=dict)
+    lengths: Mapping[str, tuple[int, float]] = field(default_factory=dict)
 
     def cost(self, shapes: Lengths) -> int:
         """The cost of a network whose tensors have these shapes."""
@@ -31,7 +37,13 @@ class Prices:
 
     def of(self, name: str, shape: tuple[int, ...]) -> float:
         """The cost of one tensor."""
-        return self.elements.get(name, 0.0) * prod(shape)
+        cost = self.elements.get(name, 0.0) * prod(shape)
+        if name in self.tables:
+            cost += sum(table.at(*shape[:2]) for table in self.tables[name])
+        if name in self.lengths:
+            axis, each = self.lengths[name]
+            cost += each * shape[axis]
+        return cost
 
     @property
     def of_tensors(self) -> "Prices":
@@ -40,8 +52,22 @@ class Prices:
         return replace(self, rest=0.0)
 
 
+NS_PER_MS = 1e6
+
+
+def amount(goal: Goal, cost: float) -> str:
+    """A cost as people read it."""
+    return f"{cost / NS_PER_MS:,.3f} ms" if goal == "time" else f"{cost:,.0f} {goal}"
+
+
 def prices_of(goal: Goal, shapes: Lengths, known: Mapping[str, Any]) -> Prices:
     """Prices for a goal: of parameters 1 each of `shapes`, of others what is `known` by goal."""
     if goal == "parameters":
         return Prices(goal, dict.fromkeys(shapes, 1.0))
-    return Prices(goal, known[goal]["elements"], known[goal]["rest"])
+    of_goal = known[goal]
+    tables = {
+        name: [table_from(one) for one in several]
+        for name, several in of_goal.get("tables", {}).items()
+    }
+    lengths = {name: (axis, each) for name, (axis, each) in of_goal.get("lengths", {}).items()}
+    return Prices(goal, of_goal["elements"], of_goal["rest"], tables, lengths)

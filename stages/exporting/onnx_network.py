@@ -1,5 +1,6 @@
 """Running an ONNX file where a network is asked for: in ONNX Runtime or in OpenVINO."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,40 +12,57 @@ CPU = "CPUExecutionProvider"
 
 
 class OnnxNetwork(nn.Module):
-    """An ONNX file as a network, in ONNX Runtime.
+    """An ONNX file, or its bytes, as a network, in ONNX Runtime.
 
     It takes as many threads as PyTorch does, so that their times compare.
     """
 
-    def __init__(self, path: Path, provider: str = CPU):
+    def __init__(self, model: Path | bytes, provider: str = CPU):
         super().__init__()
-        self.session = session_of(str(path), provider)
+        self.session = session_of(_opened(model), provider)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.from_numpy(self.session.run(None, {INPUT: x.cpu().numpy()})[0])
 
 
 class OpenVinoNetwork(nn.Module):
-    """An ONNX file as a network, in OpenVINO on the CPU, in single precision."""
+    """An ONNX file, or its bytes, as a network, in OpenVINO on the CPU, in single precision."""
 
-    def __init__(self, path: Path):
+    def __init__(self, model: Path | bytes):
         super().__init__()
-        self.compiled = compiled_of(str(path))
+        self.compiled = compiled_of(_opened(model))
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.from_numpy(self.compiled(x.cpu().numpy())[0].copy())
+
+
+def _opened(model: Path | bytes) -> str | bytes:
+    return model if isinstance(model, bytes) else str(model)
 
 
 def session_of(model: str | bytes, provider: str = CPU) -> Any:
     """A session of ONNX Runtime for a file or its bytes."""
     import onnxruntime
 
+    _share_threads()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = torch.get_num_threads()
+    options.use_per_session_threads = False
     return onnxruntime.InferenceSession(
         model, options, providers=list(dict.fromkeys((provider, CPU)))
     )
+
+
+@cache
+def _share_threads() -> None:
+    """All sessions share threads, as many as PyTorch has when the first is opened.
+
+    Threads of a session's own stay awake after a run. With several sessions that take turns they
+    keep each other from working: a network of 2 ms took 12.
+    """
+    import onnxruntime
+
+    onnxruntime.set_global_thread_pool_sizes(torch.get_num_threads(), 1)
 
 
 def compiled_of(model: str | bytes) -> Any:

@@ -3,9 +3,9 @@
 import difflib
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, ValidationError
+from pydantic import AfterValidator, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -44,6 +44,14 @@ class Exports(Section):
     enabled: bool
 
 
+class Costs(Section):
+    """The runtime in which goal `time` and `round_to: auto` measure."""
+
+    runtime: Literal[
+        "torch", "torch_channels_last", "onnx", "onnx_cuda", "onnx_tensorrt", "openvino"
+    ]
+
+
 class Tracking(Section):
     """Whether and under which name MLflow keeps results."""
 
@@ -71,8 +79,19 @@ class Settings(Section):
     evaluation: Evaluation
     codec: Codec
     controls: Controls
+    costs: Costs
     exports: Exports
     tracking: Tracking
+
+    @model_validator(mode="after")
+    def _time_can_be_measured(self) -> Self:
+        in_torch = self.costs.runtime.startswith("torch")
+        if self.pruning.goal == "time" and not (in_torch or self.exports.enabled):
+            raise ValueError(
+                f"pruning.goal: time in {self.costs.runtime} needs exports.enabled: true (or "
+                "costs.runtime: torch)"
+            )
+        return self
 
     def of(self, section: PerTask[T]) -> T:
         """The part of `section` that belongs to the task in use."""

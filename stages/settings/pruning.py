@@ -3,7 +3,7 @@
 import itertools
 from dataclasses import dataclass
 from math import isfinite
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, PlainValidator, model_validator
 
@@ -13,7 +13,7 @@ Name = Literal["repaired", "instant", "standard"]
 Importance = Literal["obs", "norm2", "mean", "taylor"]
 Regime = Literal["growing", "selected", "none"]
 Method = Literal["least_squares", "none"]
-Goal = Literal["parameters", "macs", "bytes"]
+Goal = Literal["parameters", "macs", "bytes", "time"]
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,13 @@ class Repair(Section):
     ridge: Positive
 
 
+BOUNDS: dict[str, Goal] = {
+    "parameters": "parameters", "macs": "macs", "bytes": "bytes", "time_ms": "time",
+}  # fmt: skip
+
+
 class Bound(Section):
-    """How much of a cost may be left, at most."""
+    """How much of a cost may be left, at most; of time, in ms."""
 
     of: Goal
     most: Positive
@@ -97,10 +102,10 @@ class Bound(Section):
 def _target(value: Any) -> float | Bound:
     """A share to remove, in (0, 1), or a bound such as `{macs: 30e9}`."""
     if isinstance(value, dict):
-        if len(value) != 1 or not value.keys() <= {*get_args(Goal)}:
-            raise ValueError(f"a bound names one of {', '.join(get_args(Goal))}: {{macs: 30e9}}")
+        if len(value) != 1 or not value.keys() <= BOUNDS.keys():
+            raise ValueError(f"a bound names one of {', '.join(BOUNDS)}: {{macs: 30e9}}")
         ((name, most),) = value.items()
-        return Bound(of=name, most=most)
+        return Bound(of=BOUNDS[name], most=most)
     if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
         raise ValueError("should be a share between 0 and 1, or a bound such as {macs: 30e9}")
     if not 0 < value < 1:
@@ -124,8 +129,13 @@ class Pruning(Section):
     rounds: Count
     scope: Literal["global", "local"]
     minimum_channels: Count
-    round_to: Count
+    round_to: Count | Literal["auto"]
     protect: tuple[str, ...]
+
+    @property
+    def needs_costs(self) -> bool:
+        """Whether times of layers over widths are looked at."""
+        return self.goal == "time" or self.round_to == "auto"
 
     @model_validator(mode="after")
     def _steps_can_run(self) -> Self:

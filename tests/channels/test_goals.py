@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from stages.channels.budget import Limits, budget_for, choose_units, smallest_reachable
+from stages.channels.budget import budget_for, choose_units, smallest_reachable
 from stages.channels.importance import unit_importance
+from stages.channels.portions import Limits
 from stages.channels.prices import Prices, prices_of
 from stages.channels.removal import parameter_shapes, remove_channels, tensor_shapes
 from stages.dependency.build import build_graph
