@@ -28,6 +28,7 @@ DENSE_MODEL = Path("models/dense")
 GRAPH = Path("models/graph.json")
 PRICES = Path("models/prices.json")  # MACs and bytes of an element of each tensor
 COSTS = Path("models/costs.json")  # time over widths, on the machine that it names
+SENSITIVITY = Path("models/sensitivity.json")  # drop of quality by group, over units left
 SCHEDULE = Path("models/schedule")
 REACHABLE = SCHEDULE / "reachable.json"  # always alike: there once all targets can be reached
 SELECTED_MODEL = Path("models/pruned")

@@ -15,6 +15,7 @@ from stages.channels.obs import obs_importance
 from stages.channels.portions import Limits
 from stages.channels.prices import Prices, prices_of
 from stages.channels.removal import parameter_shapes, remove_channels, tensor_shapes
+from stages.channels.sensitivity import Curve, curves_from
 from stages.dependency.graph import Graph, Removed
 from stages.dependency.graph_file import graph_from_json, removed_from_text
 from stages.networks.saved import About, load_network
@@ -95,7 +96,10 @@ def without(model: StepModel, chosen: Removed) -> nn.Module:
 def limits_of(planned: Mapping[str, Any]) -> Limits:
     """The limits that a step's schedule file names."""
     protect = tuple(planned["protect"])
-    return Limits(planned["scope"], planned["minimum"], planned["round_to"], protect)
+    scope, curves = planned["scope"], dict[str, Curve]()
+    if scope == "sensitivity":
+        curves = curves_from(artifacts.read_json(artifacts.SENSITIVITY))
+    return Limits(scope, planned["minimum"], planned["round_to"], protect, curves)
 
 
 def planned_prices(model: StepModel, planned: Mapping[str, Any]) -> Prices:

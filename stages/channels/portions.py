@@ -3,12 +3,13 @@
 import fnmatch
 import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from stages.channels.sensitivity import Curve
 from stages.dependency.graph import Graph, Group
 from stages.networks.indices import Indices
 
@@ -20,16 +21,18 @@ if TYPE_CHECKING:  # it imports torch, which takes longer than all that `schedul
 class Limits:
     """What choosing must respect.
 
-    `scope` global lets groups compete; local takes the same share of each. No group keeps fewer
-    than `minimum` units, and what goes goes in multiples of `round_to`, one for all groups or one
-    of each by name (the first removal also takes the odd rest). Groups that own a slice of a layer
-    matching a pattern in `protect` stay.
+    `scope` global lets groups compete; local takes the same share of each; sensitivity lets them
+    compete by what `curves` say that narrowing each costs, where there are any. No group keeps
+    fewer than `minimum` units, and what goes goes in multiples of `round_to`, one for all groups or
+    one of each by name (the first removal also takes the odd rest). Groups that own a slice of a
+    layer matching a pattern in `protect` stay.
     """
 
-    scope: Literal["global", "local"] = "global"
+    scope: Literal["global", "local", "sensitivity"] = "global"
     minimum: int = 1
     round_to: int | Mapping[str, int] = 1
     protect: tuple[str, ...] = ()
+    curves: Mapping[str, Curve] = field(default_factory=dict)
 
     def multiple(self, group: str) -> int:
         """The multiple that units of a group go in."""
@@ -40,7 +43,8 @@ class Limits:
 class Portion:
     """Units of a group that go together: `left` stay when they are gone, `loss` is their worth.
 
-    `key` is the rank of the most important of them; in scope local the share that is gone then.
+    `key` is the rank of the most important of them; in scope local the share that is gone then, and
+    in scope sensitivity what the group costs then.
     """
 
     key: float
@@ -75,8 +79,13 @@ def _of_group(group: Group, importance: "Importance", limits: Limits) -> Iterato
         if left < limits.minimum:
             return
         start += size
-        key = start / group.units if limits.scope == "local" else float(values[units].max())
-        yield Portion(key, float(values[units].sum()), group, units, left)
+        key, loss = float(values[units].max()), float(values[units].sum())
+        if limits.scope == "local":
+            key = start / group.units
+        elif group.name in limits.curves:
+            curve = limits.curves[group.name]
+            key, loss = curve.at(left), curve.at(left) - curve.at(left + size)
+        yield Portion(key, loss, group, units, left)
 
 
 def by_loss_per_cost(

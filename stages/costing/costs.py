@@ -26,14 +26,8 @@ from stages.dependency.graph import Graph
 from stages.measuring.macs import macs_of
 from stages.measuring.parameters import count_parameters
 
-SHARES = (
-    0.85,
-    0.7,
-    0.55,
-    0.4,
-    0.3,
-    0.2,
-)  # of units, on average, in networks that prices are fitted to
+# Of units that networks have, on average, to which prices are fitted.
+SHARES = (0.85, 0.7, 0.55, 0.4, 0.3, 0.2)
 APART = 0.3  # how far the groups of such a network differ, as a share of its own
 
 

@@ -127,7 +127,7 @@ class Pruning(Section):
     importance: Importance | Literal["auto"]
     repair: Repair
     rounds: Count
-    scope: Literal["global", "local"]
+    scope: Literal["global", "local", "sensitivity"]
     minimum_channels: Count
     round_to: Count | Literal["auto"]
     protect: tuple[str, ...]
