@@ -33,7 +33,8 @@ def of_steps(*stages: str) -> set[str]:
 
 
 EVERY = (
-    {"prepare", "finetune", "export_dense", "graph", "schedule", "tradeoff", "quantise"}
+    {"prepare", "graph", "costs", "schedule", "finetune", "export_dense", "sensitivity"}
+    | {"tradeoff", "quantise"}
     | {f"encode@{qp}" for qp in QPS}
     | {f"sweep@{score}" for score in SCORES}
     | of_steps(*ALL)
