@@ -31,7 +31,7 @@ def width_at(group: Group, multiple: int) -> int:
     nearest that they can.
     """
     coarsest = units_in(group, COARSEST)
-    upper = coarsest * max(2, -(-group.units // (2 * coarsest)))
+    upper = min(group.units, coarsest * max(2, -(-group.units // (2 * coarsest))))
     if multiple == 0:
         return max(1, upper - coarsest)
     finer = units_in(group, multiple)

@@ -16,16 +16,18 @@ from stages.costing.single import single_layer
 from stages.measuring.macs import macs_of
 from tests.dependency.cases import CASES, prepared, some_units
 
-NAMES = ["drln w8 m2 s3", "residual", "depthwise x2", "grouped", "transposed", "transposed grouped",
-         "batch norm", "attention", "shared", "flatten", "signal", "tokens", "pixel shuffle"]  # fmt: skip
+NAMES = [
+    "drln w8 m2 s3", "residual", "depthwise x2", "grouped", "transposed", "transposed grouped",
+    "batch norm", "attention", "shared", "flatten", "signal", "tokens", "pixel shuffle",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_multiplication_with_a_weight_is_of_a_use(name: str) -> None:
-    network, _ = prepared(name)
-    uses = uses_of(copy.deepcopy(network), CASES[name].shape)
-    counted = macs_of(network, CASES[name].shape)
-    assert {use.weight for use in uses} == counted.by_tensor.keys()
+    network = copy.deepcopy(prepared(name)[0])
+    uses, counted = uses_of(network, CASES[name].shape), macs_of(network, CASES[name].shape)
+    used = {network.get_parameter(use.weight) for use in uses}
+    assert used == {network.get_parameter(tensor) for tensor in counted.by_tensor}
     assert all(use.contraction.macs(use.contraction.lengths) > 0 for use in uses)
 
 
