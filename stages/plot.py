@@ -53,6 +53,7 @@ def _read() -> Results:
         layers=artifacts.read_csv(artifacts.LAYERS_TABLE) if decision["decided"] else [],
         points=artifacts.read_csv(artifacts.CODEC / artifacts.POINTS) if judged else [],
         deltas=artifacts.read_csv(artifacts.CODEC / artifacts.DELTAS) if judged else [],
+        sensitivity=artifacts.read_json(artifacts.SENSITIVITY).get("groups", {}),
     )
 
 

@@ -32,7 +32,7 @@ def test_the_answer_is_exact_at_the_floor(goal: str, target: float, met: bool) -
     assert len(told.splitlines()) == 1
     if not met:
         assert "cannot be met" in told
-        assert f"{FLOOR[goal]:,} of {DENSE[goal]:,}" in told
+        assert f"{FLOOR[goal]:,} {goal} of {DENSE[goal]:,} {goal}" in told
 
 
 @pytest.mark.parametrize("goal", ["parameters", "macs"])
@@ -62,12 +62,18 @@ def test_the_command_tells_all_and_ends_with_the_answer(
     assert run(monkeypatch, "--goal", "macs", "--target", "0.5") == 0
     said = capsys.readouterr().out
     assert [line.split()[0] for line in said.splitlines()[1:4]] == ["parameters", "macs", "bytes"]
-    assert "time (ms)" in said
+    assert said.splitlines()[4].startswith("time in torch ")
+    assert said.splitlines()[4].count(" ms ") == 2
     assert "frozen: it reaches the network's input" in said
     assert said.splitlines()[-1].startswith("macs: a share of 0.5 can be met")
 
     assert run(monkeypatch, "--goal", "macs", "--target", "0.999") == 1
     assert "cannot be met" in capsys.readouterr().out.splitlines()[-1]
+
+    assert run(monkeypatch, "--goal", "time", "--target", "1e4", "--runtime", "onnx") == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("time: down to 10,000.000 ms needs no pruning")
+    assert run(monkeypatch, "--goal", "time", "--target", "0.9999") == 1
 
     assert run(monkeypatch) == 0
 

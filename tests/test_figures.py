@@ -22,6 +22,7 @@ from stages.figures.curves import curves_figure, curves_from
 from stages.figures.dependencies import dependency_figure
 from stages.figures.quality import quality_figure
 from stages.figures.sections import Results, _channels_drawing
+from stages.figures.sensitivity import sensitivity_figure
 from stages.figures.theme import save, use_theme
 from stages.figures.weights import layers_figure
 from stages.graph import described
@@ -260,3 +261,13 @@ def test_equal_figures_give_equal_bytes(tmp_path: Path) -> None:
     for name in ("one.png", "other.png"):
         save(channels_figure(["first"], [8], [5]), tmp_path / name)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "other.png").read_bytes()
+
+
+def test_the_heat_map_has_a_row_for_each_group_and_what_was_measured() -> None:
+    groups = {"first": {"left": [2, 4, 8, 16], "drop": [0.4, 0.2, 0.05, 0.0]},
+              "second": {"left": [1, 2], "drop": [0.3, 0.0]}}  # fmt: skip
+    axes, bar = sensitivity_figure(groups, MEASURES.quality).axes
+    told = [text.get_text() for text in axes.texts]
+    assert told[:6] == ["0.012", "0.025", "0.050", "0.125", "0.200", "0.400"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["first", "second"]
+    assert MEASURES.quality.unit in bar.get_ylabel()

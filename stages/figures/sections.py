@@ -1,7 +1,7 @@
 """What was measured, and the figures of it, section by section."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,11 @@ from stages.figures.curves import curves_figure, curves_from
 from stages.figures.dependencies import dependency_figure
 from stages.figures.drawing import Drawing, Drawings, Rows
 from stages.figures.quality import quality_figure
+from stages.figures.sensitivity import sensitivity_figure
 from stages.figures.task_figures import TaskFigures
 from stages.figures.weights import layers_figure, sweep_figure
 from stages.settings import DENSE
-from stages.tasks.quality import Measures
+from stages.tasks.quality import Measures, Quality
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Results:
     layers: Rows  # none where no single weights were pruned
     points: Rows  # a stream and filter each; none where there is no video
     deltas: Rows
+    sensitivity: Mapping[str, Any] = field(default_factory=dict)  # by group, where it was measured
 
 
 def drawings_of(results: Results, examples: Path, crops: Path) -> dict[str, Drawings]:
@@ -51,6 +53,7 @@ def _channel_drawings(results: Results) -> Drawings:
     measures, records = results.measures, results.records
     quality = measures.quality
     curves, axis = curves_from(results.histories, quality.name), quality.axis
+    measured = results.sensitivity
     return {
         "quality": Drawing(
             quality_figure(records, axis, results.limit, measures.baseline),
@@ -64,7 +67,15 @@ def _channel_drawings(results: Results) -> Drawings:
             dependency_figure(results.graph),
             "The dependency graph: removing a unit of a column, a pruning group, touches its rows.",
         ),
-    }
+    } | ({"sensitivity": _sensitivity_drawing(measured, quality)} if measured else {})
+
+
+def _sensitivity_drawing(measured: Mapping[str, Any], quality: Quality) -> Drawing:
+    return Drawing(
+        sensitivity_figure(measured, quality),
+        "Quality on validation that is lost where one pruning group alone is narrowed, by the "
+        "share of its units that are left.",
+    )
 
 
 def _channels_drawing(results: Results) -> Drawing:
