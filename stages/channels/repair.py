@@ -1,6 +1,6 @@
 """Repair in closed form: after removal, each layer is solved so that it gives what it gave."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from torch import Tensor, nn
@@ -29,6 +29,7 @@ def repair_channels(
     removed: Removed,
     inputs: Sequence[Tensor],
     strength: float,
+    only: Collection[str] | None = None,
 ) -> Repair:
     """Solve the layers of `network`, in place: it is `teacher` without the units `removed`.
 
@@ -36,13 +37,16 @@ def repair_channels(
     the mean square of a layer's inputs. Layers go in order of execution, each on inputs that are
     repaired already, and stay near the cut weights. Those with more than `COLUMNS` inputs times
     taps get one map of channels for all taps, and where their inputs are no channels they are only
-    scaled and shifted. None becomes worse on these samples, nor does the whole.
+    scaled and shifted. None becomes worse on these samples, nor does the whole. With `only`, layers
+    are solved whose weights it names, and no others.
     """
     now, before = (all_calls(one, inputs[0]) for one in (network, teacher))
     names, order = ([call.layer.weight for call in one.calls] for one in (now, before))
     layers, left = used_layers(network, now)
     if names != order:
         layers, left = [], dict.fromkeys(names, ORDER)
+    if only is not None:
+        layers = [used for used in layers if used.layer.weight in only]
     lost = removed_indices(graph, removed)
     whole = {used.layer: before.calls[used.calls[0]] for used in layers}
     repair = refit(
@@ -52,7 +56,7 @@ def repair_channels(
         lambda used, sums, near: ridge(sums, near, strength, used.bias is not None),
     )
     seen = {used.layer.weight for used in layers}
-    cut = [name for name in _cut_readers(graph, removed) if name not in seen]
+    cut = [name for name in cut_readers(graph, removed) if name not in seen]
     told = {name: left.get(name, UNSEEN) for name in cut} | repair.left
     return replace(repair, left=told)
 
@@ -78,7 +82,7 @@ def _fit(
     return Mapped(network, used, outputs, inputs, channels, weight, before.bias)
 
 
-def _cut_readers(graph: Graph, removed: Removed) -> list[str]:
+def cut_readers(graph: Graph, removed: Removed) -> list[str]:
     """Tensors that have lost inputs."""
     touched = (group for group in graph.groups if len(removed.get(group.name, ())))
     return [*dict.fromkeys(p.tensor for group in touched for p in group.slices if p.role == READS)]

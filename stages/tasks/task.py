@@ -59,8 +59,8 @@ class Task(Protocol):
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """The training loss of a batch, a scalar."""
 
-    def validate(self, network: nn.Module) -> float:
-        """Quality on the validation part."""
+    def validate(self, network: nn.Module, every: int = 1) -> float:
+        """Quality on the validation part, or on one of `every` so many samples."""
 
 
 def task_of(settings: Settings) -> Task:
