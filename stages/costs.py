@@ -3,6 +3,7 @@
 from typing import Any
 
 from stages import artifacts
+from stages.errors import UserError
 from stages.running import run_stage
 from stages.settings import Settings, load_settings
 
@@ -27,7 +28,7 @@ def _measured(settings: Settings) -> dict[str, Any]:
     from stages.costing.machine import machine_for
     from stages.dependency.graph_file import graph_from_json
     from stages.device import device_for
-    from stages.exporting.runtimes import refuse_missing
+    from stages.exporting.runtimes import IN_TORCH, refuse_missing
     from stages.networks.build import build_network
 
     runtime, round_to = settings.costs.runtime, settings.pruning.round_to
@@ -37,7 +38,12 @@ def _measured(settings: Settings) -> dict[str, Any]:
     shape = tuple(described["latency_shape"])
     network = build_network(described["factory"], described["arguments"]).eval()
     fixed = None if round_to == "auto" else round_to
-    costs = measured_costs(network, graph_from_json(content), shape, runtime, device, fixed)
+    try:
+        costs = measured_costs(network, graph_from_json(content), shape, runtime, device, fixed)
+    except UserError as error:
+        if runtime in IN_TORCH:
+            raise
+        raise UserError(f"costs.runtime {runtime}: {error}: take torch") from None
     machine = machine_for(runtime, device)
     return {"runtime": runtime, "shape": list(shape), "machine": machine, **costs}
 
