@@ -101,7 +101,11 @@ class Project:
     def restore(self) -> None:
         """Put back what was committed, and the results that belong to it, if anything changed."""
         if self.call("git", "status", "--porcelain").text:
-            for command in (("git", "checkout", "-q", "."), ("dvc", "checkout", "-q", "--force")):
+            for command in (
+                ("git", "checkout", "-q", "."),
+                ("git", "clean", "-fdq", "metrics/figures"),  # figures that it does not have
+                ("dvc", "checkout", "-q", "--force"),
+            ):
                 ran = self.call(*command)
                 assert ran.code == 0, ran.text
 

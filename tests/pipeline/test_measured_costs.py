@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.pipeline.project import Project
-from tests.pipeline.stages_of import ALL, END, REST, assert_reran, step
+from tests.pipeline.stages_of import ALL, END, REST, step
 
 pytestmark = pytest.mark.slow
 
@@ -32,21 +32,17 @@ def test_another_number_measures_nothing_anew(project: Project) -> None:
         removal = read(project, f"models/after_removal/{name}/removal.json")
         assert removal["goal"] == "time"
         assert removal["time"] > 0
-    assert (
-        "What narrowing" in (project.folder / "metrics/report.html").read_text()
-        or (project.folder / "metrics/figures/sensitivity.png").is_file()
-    )
+    assert (project.folder / "metrics/figures/sensitivity.png").is_file()
 
     project.edit(pruning__target=0.2)
-    first = step("step1", *REST)
-    assert_reran(project.repro(), {"schedule"} | first | step("step2", *ALL) | END)
+    elsewhere = project.call("dvc", "repro", OMP_NUM_THREADS="2")
+    assert elsewhere.code != 0
+    assert "measure anew with `dvc repro -f -s costs`" in elsewhere.text
+    assert "Traceback" not in elsewhere.text
 
-
-def test_a_table_from_another_machine_is_told(project: Project) -> None:
-    project.set(ASKED)
-    project.repro()
-    project.edit(pruning__target=0.1)
-    ran = project.call("dvc", "repro", OMP_NUM_THREADS="2")
-    assert ran.code != 0
-    assert "measure anew with `dvc repro -f -s costs`" in ran.text
-    assert "Traceback" not in ran.text
+    ran = project.repro()
+    again = {*ran.stages, *ran.cached}
+    assert {"schedule", "prune@step1", "prune@step2"} <= again
+    # Networks this small lose whole units for either number: what is alike runs no further.
+    downstream = {"schedule", "quantise"} | step("step1", *REST) | step("step2", *ALL) | END
+    assert again <= downstream
