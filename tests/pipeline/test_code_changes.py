@@ -13,7 +13,8 @@ pytestmark = pytest.mark.slow
 ENCODED = {f"encode@{qp}" for qp in QPS}
 CHANGES = {
     "the ranking": (
-        "stages/channels/importance.py", "values / mean", "-values / mean", of_steps(*ALL) | END,
+        "stages/channels/importance.py", "values / mean", "-values / mean",
+        {"sensitivity"} | of_steps(*ALL) | END,
     ),
     "a growth schedule": (
         "stages/channels/growing.py", "(iteration + 1) / grow", "((iteration + 1) / grow) ** 2",
@@ -25,7 +26,7 @@ CHANGES = {
     ),
     "a loss": (
         "stages/tasks/upsampling/task.py", "EPSILON = 1e-3", "EPSILON = 1e-1",
-        everything_but("prepare", "encode", "schedule"),
+        everything_but("prepare", "encode", "costs", "schedule"),
     ),
     "the bicubic baseline": (
         "stages/testing/upsampling/baseline.py", '"bicubic")', '"bilinear")',
@@ -88,7 +89,7 @@ def test_own_code_and_initial_weights_are_watched(project: Project) -> None:
         project.edit(network__upsampling__factory="mine:narrow")
         project.edit(network__upsampling__weights="models/initial/mine.safetensors")
         ran = project.call("dvc", "repro", "finetune")
-        assert ran.stages == ["graph", "schedule", "finetune"], ran.text
+        assert ran.stages == ["graph", "costs", "schedule", "finetune"], ran.text
         assert "lies outside" not in ran.text
         assert "lie outside" not in ran.text
 
