@@ -51,12 +51,13 @@ def test_later_share_reruns_sparsity_learning_that_may_see_it(project: Project) 
 def test_procedures_share_what_they_have_in_common(project: Project) -> None:
     project.edit(procedure="repaired")
     ran = project.repro()
-    assert_reran(ran, {"schedule"} | of_steps(*ALL) | END)
+    assert_reran(ran, {"schedule", "sensitivity"} | of_steps(*ALL) | END)
     assert "repaired (" in ran.text
 
     project.edit(procedure="instant")
     ran = project.repro()
-    assert_reran(ran, {"schedule"} | step("step1", *LAST) | step("step2", *ALL) | END)
+    first = {"schedule", "sensitivity"} | step("step1", *LAST)
+    assert_reran(ran, first | step("step2", *ALL) | END)
     assert ran.text.count("not trained, as the procedure says") == 2
     dense = (project.folder / "models/dense/network.json").read_text()
     last = (project.folder / "models/step2/network.json").read_text()
