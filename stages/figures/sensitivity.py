@@ -29,5 +29,5 @@ def sensitivity_figure(groups: Mapping[str, Mapping[str, Any]], quality: Quality
     )  # fmt: skip
     axes.tick_params(axis="y", labelsize=9, rotation=0)
     axes.set_xlabel("share of the group's units left")
-    axes.set_title("What narrowing one group alone costs, repaired")
+    axes.set_title("What narrowing one group alone costs")
     return figure
