@@ -123,16 +123,14 @@ def _limits_for(target: float, pruning: Pruning, dense: Dense) -> Limits:
     Raises:
         UserError: if the limits do not let the network reach it: before anything is trained.
     """
-    multiples = dict(dense.multiples)
-    while True:
-        round_to = pruning.round_to if pruning.round_to != "auto" else multiples
-        limits = Limits(pruning.scope, pruning.minimum_channels, round_to, pruning.protect)
-        least = _least(dense, limits)
-        if least <= budget_for(target, dense.initial):
-            return limits
-        if pruning.round_to != "auto" or max(multiples.values(), default=1) == 1:
+    round_to = dense.multiples if pruning.round_to == "auto" else pruning.round_to
+    limits = Limits(pruning.scope, pruning.minimum_channels, round_to, pruning.protect)
+    while (least := _least(dense, limits)) > budget_for(target, dense.initial):
+        finer = limits.finer()
+        if finer is None:
             raise UserError(_unreachable(target, pruning, dense, least))
-        multiples = {group: max(1, multiple // 2) for group, multiple in multiples.items()}
+        limits = finer
+    return limits
 
 
 def _least(dense: Dense, limits: Limits) -> int:

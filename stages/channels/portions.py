@@ -3,7 +3,7 @@
 import fnmatch
 import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import TYPE_CHECKING, Literal
 
@@ -33,6 +33,13 @@ class Limits:
     round_to: int | Mapping[str, int] = 1
     protect: tuple[str, ...] = ()
     curves: Mapping[str, Curve] = field(default_factory=dict)
+
+    def finer(self) -> "Limits | None":
+        """The same with multiples of groups halved; None where they are all 1, or one number."""
+        if isinstance(self.round_to, int) or max(self.round_to.values(), default=1) == 1:
+            return None
+        halved = {group: max(1, multiple // 2) for group, multiple in self.round_to.items()}
+        return replace(self, round_to=halved)
 
     def multiple(self, group: str) -> int:
         """The multiple that units of a group go in."""
@@ -83,8 +90,7 @@ def _of_group(group: Group, importance: "Importance", limits: Limits) -> Iterato
         if limits.scope == "local":
             key = start / group.units
         elif group.name in limits.curves:
-            curve = limits.curves[group.name]
-            key, loss = curve.at(left), curve.at(left) - curve.at(left + size)
+            key = limits.curves[group.name].at(left)
         yield Portion(key, loss, group, units, left)
 
 

@@ -83,21 +83,18 @@ def _pruned(
     prices = prices_of(goal, parameter_shapes(network), known)
     shapes, initial = tensor_shapes(network), prices.cost(tensor_shapes(network))
     budget = budget_for(share, initial)
-    while not isinstance(multiples, int) and max(multiples.values()) > 1:  # as `schedule` does
-        limits = Limits("global", MINIMUM, multiples)
-        if smallest_reachable(graph, shapes, limits, prices) <= budget:
-            break
-        multiples = {group: max(1, one // 2) for group, one in multiples.items()}
+    limits = Limits("global", MINIMUM, multiples)
+    while smallest_reachable(graph, shapes, limits, prices) > budget and (finer := limits.finer()):
+        limits = finer
     importance = unit_importance(network, graph, "norm2")
     if runtime is None:
-        limits = Limits("global", MINIMUM, multiples)
         smaller = copy.deepcopy(network)
         remove_channels(
             smaller, graph, choose_units(graph, importance, shapes, budget, limits, prices)
         )
         return smaller
     planned = {"goal": goal, "prices": known, "budget": budget, "initial": initial,
-               "scope": "global", "minimum": MINIMUM, "round_to": multiples, "protect": [],
+               "scope": "global", "minimum": MINIMUM, "round_to": limits.round_to, "protect": [],
                "runtime": runtime, "shape": shape, "absolute": False}  # fmt: skip
     model = StepModel(network, About("", {}, shape), graph, graph)
     timing = Timing(network, planned, CPU)
