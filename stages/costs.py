@@ -3,6 +3,7 @@
 from typing import Any
 
 from stages import artifacts
+from stages.channels.prices import NS_PER_MS
 from stages.errors import UserError
 from stages.running import run_stage
 from stages.settings import Settings, load_settings
@@ -53,8 +54,9 @@ def _told(costs: dict[str, Any]) -> str:
 
     both = zip(costs["predicted_ns"], costs["measured_ns"], strict=True)
     worst = max(abs(predicted / measured - 1) for predicted, measured in both)
+    dense_ms = costs["measured_ns"][0] / NS_PER_MS
     return (
-        f"{costs['measured_ns'][0] / 1e6:.3g} ms for the dense network, widths pay in multiples of "
+        f"{dense_ms:.3g} ms for the dense network, widths pay in multiples of "
         f"{costs['multiple']}; of {len(costs['measured_ns'])} networks the worst is off by a share "
         f"of {worst:.3f} ({told(costs['machine'])})"
     )

@@ -1,6 +1,5 @@
 """Times of the dense and of a pruned model, side by side in every runtime at hand."""
 
-import copy
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from torch import nn
 from stages import artifacts
 from stages.exporting.runtimes import at_hand, of_onnx, open_in
 from stages.measuring.eight_bit import EIGHT_BIT
-from stages.measuring.latency import Latency, measure_latency
+from stages.measuring.latency import Latency, channels_last, measure_latency
 from stages.settings import DENSE
 from stages.tasks.task import CostShapes
 
@@ -25,7 +24,7 @@ def runtimes_of(pair: Pair, folders: Mapping[str, Path]) -> Runtimes:
     """Both models in PyTorch, and in every runtime at hand for which both have a verified file."""
     found: Runtimes = {"torch": lambda: pair}
     if all(_has_pictures(network) for network in pair.values()):
-        found["torch_channels_last"] = lambda: {n: _channels_last(net) for n, net in pair.items()}
+        found["torch_channels_last"] = lambda: {n: channels_last(net) for n, net in pair.items()}
     if folders.keys() >= pair.keys():
         kept = [_verified(folders[name]) for name in pair]
         if not all(kept):
@@ -99,8 +98,3 @@ def _opener(runtime: str, folders: Mapping[str, Path]) -> Callable[[], Pair]:
 def _has_pictures(network: nn.Module) -> bool:
     """Whether it convolves in two dimensions, so that the order of channels in memory matters."""
     return any(isinstance(module, nn.Conv2d) for module in network.modules())
-
-
-def _channels_last(network: nn.Module) -> nn.Module:
-    moved: nn.Module = copy.deepcopy(network).to(memory_format=torch.channels_last)
-    return moved

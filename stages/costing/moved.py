@@ -14,7 +14,7 @@ from stages.channels.removal import remove_channels
 from stages.contractions.calls import aten
 from stages.dependency.graph import MAKES, Graph, Group, Slice
 from stages.dependency.tracing import same_draws, unfused
-from stages.device import device_of
+from stages.measuring.unrun import unrun
 
 CONTRACTIONS = (
     aten.convolution.default, aten.addmm.default, aten.mm.default, aten.bmm.default
@@ -22,14 +22,8 @@ CONTRACTIONS = (
 
 
 def numbers_moved(network: nn.Module, shape: tuple[int, ...]) -> int:
-    """Elements that operators beside contractions write for an input of `shape`.
-
-    Nothing is computed where the network runs on the meta device.
-    """
-    try:
-        return _count(copy.deepcopy(network).to("meta"), torch.empty(shape, device="meta"))
-    except Exception:  # whatever a user's own forward pass may raise
-        return _count(copy.deepcopy(network), torch.zeros(shape, device=device_of(network)))
+    """Elements that operators beside contractions write for an input of `shape`."""
+    return unrun(_count, network, shape)
 
 
 def moved_by_unit(

@@ -15,7 +15,7 @@ from stages.channels.removal import remove_channels
 from stages.dependency.graph import Graph
 from stages.exporting.onnx_file import export_onnx
 from stages.exporting.runtimes import IN_TORCH, of_onnx
-from stages.measuring.latency import measure_latency
+from stages.measuring.latency import channels_last, measure_latency
 
 RUNS, SECONDS = 21, 6.0  # at most of each, and in all
 
@@ -56,11 +56,7 @@ def open_whole(network: nn.Module, shape: tuple[int, ...], runtime: str, path: P
     Raises:
         UserError: if it cannot be exported.
     """
-    network = copy.deepcopy(network).eval()
-    if runtime == "torch":
-        return network
     if runtime in IN_TORCH:
-        moved: nn.Module = network.to(memory_format=torch.channels_last)
-        return moved
-    export_onnx(network, shape, (), path)
+        return (copy.deepcopy if runtime == "torch" else channels_last)(network).eval()
+    export_onnx(copy.deepcopy(network), shape, (), path)
     return of_onnx()[runtime](path)

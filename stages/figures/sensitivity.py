@@ -8,9 +8,8 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from stages.channels.sensitivity import PARTS
 from stages.tasks.quality import Quality
-
-PARTS = (7 / 8, 3 / 4, 1 / 2, 3 / 8, 1 / 4, 1 / 8)  # of a group's units that are left
 
 
 def sensitivity_figure(groups: Mapping[str, Mapping[str, Any]], quality: Quality) -> Figure:

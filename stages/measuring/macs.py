@@ -1,6 +1,5 @@
 """Multiply-accumulates of a network, by a formula an operator, and what has no formula."""
 
-import copy
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -12,8 +11,8 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from stages.dependency.tracing import same_draws, unfused
-from stages.device import device_of
 from stages.measuring.formulas import formula_of
+from stages.measuring.unrun import unrun
 
 
 @dataclass(frozen=True)
@@ -40,13 +39,9 @@ def macs_of(network: nn.Module, shape: tuple[int, ...]) -> Macs:
     """Multiply-accumulates of all contractions for an input of `shape`.
 
     Each product of a weight or an activation that is summed counts once; biases, normalisation,
-    activations and interpolation do not. Counted on the meta device, so the size costs nothing; a
-    network that makes tensors on a device of its own, or looks at values, is run for real.
+    activations and interpolation do not.
     """
-    try:
-        return _count(copy.deepcopy(network).to("meta"), torch.empty(shape, device="meta"))
-    except Exception:  # whatever a user's own forward pass may raise
-        return _count(copy.deepcopy(network), torch.zeros(shape, device=device_of(network)))
+    return unrun(_count, network, shape)
 
 
 def _count(network: nn.Module, inputs: Tensor) -> Macs:
