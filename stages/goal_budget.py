@@ -38,7 +38,7 @@ def choose_within(
     """
     prices = planned_prices(model, planned)
     if planned["goal"] != "macs" or not prices.rest:
-        chosen = choose_for(model, importance, planned, budget)
+        chosen = choose_for(model, importance, planned, budget, prices)
         if planned["goal"] == "macs":
             smaller = without(model, chosen)
             counted, predicted = left_of(smaller, prices, planned), _cost(smaller, prices)

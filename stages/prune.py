@@ -18,7 +18,7 @@ from stages.pruning_rounds import Pruned, last_trained, prune_in_rounds
 from stages.pruning_step import Step, pass_on, starts_failed, step_from_arguments
 from stages.running import run_stage
 from stages.settings import Settings
-from stages.step_model import StepModel, load_step_model, planned_prices
+from stages.step_model import StepModel, load_step_model, planned_prices, with_curves
 from stages.tasks.quality import Quality
 from stages.tasks.task import Task, task_of
 from stages.time_budget import Timing
@@ -34,7 +34,7 @@ def main() -> None:
         pass_on(step, source, target)
         return
     seed_everything(settings.seed)
-    planned = artifacts.read_json(artifacts.prune_schedule(step.name))
+    planned = with_curves(artifacts.read_json(artifacts.prune_schedule(step.name)))
     model, task = load_step_model(source, settings.trusted), task_of(settings)
     imitated = last_trained(model, settings.trusted) if planned["repair"] != "none" else None
     phase = f"prune {step.name}"

@@ -16,7 +16,7 @@ from stages.dependency.graph import Removed
 from stages.networks.saved import save_network
 from stages.pruning_step import Step
 from stages.settings import Settings, Sparsity
-from stages.step_model import StepModel, choose_for, load_step_model, rank
+from stages.step_model import StepModel, choose_for, load_step_model, rank, with_curves
 from stages.tasks.task import task_of
 from stages.training.loop import Outcome, Plan, seed_everything, train
 from stages.training.samples import drawing
@@ -52,7 +52,7 @@ def _learn(settings: Settings, step: Step, model: StepModel, visible: Mapping[st
             {name: importance[name] for name in free}, sparsity.ceiling.growing
         )
     else:
-        selected = choose_for(model, importance, seen)
+        selected = choose_for(model, importance, with_curves(seen))
         ceilings = selected_ceilings(model.graph, selected, sparsity.ceiling.selected)
         finished = _close_to_zero(model, selected, sparsity)
     penalty = GrowingPenalty(

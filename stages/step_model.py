@@ -15,13 +15,15 @@ from stages.channels.obs import obs_importance
 from stages.channels.portions import Limits
 from stages.channels.prices import Prices, prices_of
 from stages.channels.removal import parameter_shapes, remove_channels, tensor_shapes
-from stages.channels.sensitivity import Curve, curves_from
+from stages.channels.sensitivity import curves_from
 from stages.dependency.graph import Graph, Removed
 from stages.dependency.graph_file import graph_from_json, removed_from_text
 from stages.networks.saved import About, load_network
 from stages.tasks.task import Task
 from stages.training.gradients import loss_gradients
 from stages.training.samples import Draw
+
+NO_CURVES: Mapping[str, Any] = {"groups": {}}
 
 
 @dataclass(frozen=True)
@@ -93,13 +95,17 @@ def without(model: StepModel, chosen: Removed) -> nn.Module:
     return smaller
 
 
+def with_curves(planned: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a step's schedule file says, and what `sensitivity` measured where the scope asks."""
+    if planned["scope"] != "sensitivity":
+        return planned
+    return {**planned, "curves": artifacts.read_json(artifacts.SENSITIVITY)}
+
+
 def limits_of(planned: Mapping[str, Any]) -> Limits:
     """The limits that a step's schedule file names."""
-    protect = tuple(planned["protect"])
-    scope, curves = planned["scope"], dict[str, Curve]()
-    if scope == "sensitivity":
-        curves = curves_from(artifacts.read_json(artifacts.SENSITIVITY))
-    return Limits(scope, planned["minimum"], planned["round_to"], protect, curves)
+    protect, curves = tuple(planned["protect"]), curves_from(planned.get("curves", NO_CURVES))
+    return Limits(planned["scope"], planned["minimum"], planned["round_to"], protect, curves)
 
 
 def planned_prices(model: StepModel, planned: Mapping[str, Any]) -> Prices:
