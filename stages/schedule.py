@@ -76,7 +76,7 @@ def _goal(
     asked["budget"] = budget_for(target, initial)
     if goal == "time":
         asked |= {"runtime": costs["runtime"], "shape": costs["shape"]}
-        asked["absolute"] = isinstance(pruning.target, Bound)
+        asked["absolute"] = isinstance(pruning.target, Bound) and pruning.schedule != "explicit"
     return asked if goal == "parameters" else asked | {"prices": {goal: known[goal]}}
 
 

@@ -48,8 +48,12 @@ def budget_as_measured(
     budget: int,
     timing: Timing,
 ) -> int:
-    """What the cost table must be asked for so that the network takes `budget`, as measured."""
+    """What the cost table must be asked for so that the network takes `budget`, as measured.
+
+    By rule of three; once something was too slow and something too fast, always between the two.
+    """
     asked, nearest, best = float(budget), inf, budget
+    fast, slow = 0.0, inf
     for _ in range(TRIES):
         try:
             chosen = choose_for(model, importance, planned, round(asked))
@@ -62,5 +66,8 @@ def budget_as_measured(
             nearest, best = off, round(asked)
         if abs(off) <= NEAR:
             break
+        fast, slow = (fast, asked) if off > 0 else (asked, slow)
         asked /= 1 + off
+        if not fast < asked < slow:
+            asked = (fast + slow) / 2
     return best

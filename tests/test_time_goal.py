@@ -150,6 +150,28 @@ def test_the_table_is_asked_for_what_takes_the_time_that_was_asked(
     assert machine.of(left) == pytest.approx(budget, rel=2 * NEAR), "a unit is 0.03 of it"
 
 
+class Steep(Fake):
+    """A machine on which time falls with the third power of what the table says."""
+
+    def of(self, network: nn.Module) -> int:
+        budget = self.planned["budget"]
+        return round(1.2 * budget * (super().of(network) / budget) ** 3)
+
+
+def test_a_time_between_two_tries_is_looked_for_between_them(
+    planned: tuple[StepModel, dict[str, Any]],
+) -> None:
+    """By rule of three alone each try would be twice as far off as the one before."""
+    model, asked = planned
+    importance = unit_importance(model.network, model.graph, "norm2")
+    initial = prices_of("time", {}, asked["prices"]).cost(tensor_shapes(model.network))
+    budget = round(0.5 * initial)
+    machine = Steep(model, asked | {"budget": budget}, 1.0)
+    found = budget_as_measured(model, importance, asked, budget, cast(Timing, machine))
+    left = without(model, choose_for(model, importance, asked, found))
+    assert machine.of(left) == pytest.approx(budget, rel=0.1)
+
+
 def test_what_the_table_cannot_give_leaves_the_nearest_that_was_tried(
     planned: tuple[StepModel, dict[str, Any]],
 ) -> None:

@@ -1,6 +1,7 @@
 """Choosing units to remove until a budget is met."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,7 +63,8 @@ def choose_units(
     Where the goal is time and groups compete, those units go first that lose the least for the time
     that they save. Without `prices`, parameters are counted. What the last unit frees too much is
     given back to the most important ones that fit; in scope local to none that would leave its
-    group less pruned than the last unit's was before it.
+    group less pruned than the last unit's was before it. Where every group has a multiple of its
+    own, one group ends between two, so that no more goes than must.
 
     Returns positions of units by group. The cost it stops at is exact: the sum over tensors of
     the product of kept axis lengths, times the price of an element.
@@ -85,7 +87,10 @@ def choose_units(
         )
     chosen: dict[str, list[Indices]] = {}
     least = taken[-1].share_before if taken and limits.scope == "local" else 0.0
-    for portion in _give_back(taken, account, budget, least):
+    stay = _give_back(taken, account, budget, least)
+    if not isinstance(limits.round_to, int):
+        stay = _split(stay, account, budget, least)
+    for portion in stay:
         chosen.setdefault(portion.group.name, []).append(portion.units)
     return {name: np.sort(np.concatenate(units)) for name, units in chosen.items()}
 
@@ -129,4 +134,23 @@ def _give_back(taken: list[Portion], account: _Account, budget: int, least: floa
             account.move(portion, -1)
         closed.add(portion.group.name)
         stay.append(portion)
+    return stay
+
+
+def _split(stay: list[Portion], account: _Account, budget: int, least: float) -> list[Portion]:
+    """Give back units of one portion, the most important that was taken last from its group.
+
+    None fits whole, so units of one use up what is left of the budget but for less than a unit.
+    """
+    last = dict[str, Portion]()
+    for portion in stay:
+        last.setdefault(portion.group.name, portion)
+    for portion in last.values():
+        for back in range(len(portion.units) - 1, 0, -1):
+            part = replace(portion, units=portion.units[-back:])
+            kept = replace(portion, units=portion.units[:-back], left=portion.left + back)
+            account.move(part, 1)
+            if account.total <= budget and portion.share_before >= least:
+                return [kept if one is portion else one for one in stay]
+            account.move(part, -1)
     return stay

@@ -33,13 +33,22 @@ def left_of(chosen: dict[str, np.ndarray]) -> dict[str, int]:
 
 
 def test_each_group_goes_in_its_own_multiple() -> None:
-    limits = Limits(round_to={"a": 4, "b": 8})
-    for portion in portions_of(GRAPH, IMPORTANCE, limits):
+    for portion in portions_of(GRAPH, IMPORTANCE, Limits(round_to={"a": 4, "b": 8})):
         assert portion.left % {"a": 4, "b": 8}[portion.group.name] == 0
-    chosen = choose_units(GRAPH, IMPORTANCE, SHAPES, 70, limits)
+
+
+@pytest.mark.parametrize("budget", range(48, 140))
+def test_one_group_ends_between_multiples_so_that_no_more_goes_than_must(budget: int) -> None:
+    multiples = {"a": 4, "b": 8}
+    limits = Limits(round_to=multiples)
+    chosen = choose_units(GRAPH, IMPORTANCE, SHAPES, budget, limits)
     left = left_of(chosen)
-    assert left["a"] % 4 == 0
-    assert left["b"] % 8 == 0 or left["b"] == 20, "the odd rest goes first, or not at all"
+    between = [name for name in UNITS if left[name] % multiples[name] and left[name] < UNITS[name]]
+    assert len(between) <= 1
+    slack = budget - (10 * left["a"] + left["b"])
+    last = {name for name, units in chosen.items() if len(units)}
+    assert slack >= 0
+    assert slack < max({"a": 10, "b": 1}[name] for name in last), "within a unit's worth"
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
