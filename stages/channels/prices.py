@@ -22,14 +22,14 @@ class Prices:
     """Of an element of each tensor (of others, nothing), and of what no tensor's length changes.
 
     `goal` is what they add up to. Time, in ns: `tables` hold it by the lengths of a tensor's first
-    two axes, and `lengths` an axis of a tensor and the price of each index of it.
+    two axes, and `lengths` axes of a tensor and the price of each index of them.
     """
 
     goal: Goal
     elements: Mapping[str, float]
     rest: float = 0.0
     tables: Mapping[str, Sequence[Table]] = field(default_factory=dict)
-    lengths: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+    lengths: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
 
     def cost(self, shapes: Lengths) -> int:
         """The cost of a network whose tensors have these shapes."""
@@ -40,10 +40,7 @@ class Prices:
         cost = self.elements.get(name, 0.0) * prod(shape)
         if name in self.tables:
             cost += sum(table.at(*shape[:2]) for table in self.tables[name])
-        if name in self.lengths:
-            axis, each = self.lengths[name]
-            cost += each * shape[axis]
-        return cost
+        return cost + sum(each * shape[axis] for axis, each in self.lengths.get(name, ()))
 
     @property
     def of_tensors(self) -> "Prices":
@@ -69,5 +66,5 @@ def prices_of(goal: Goal, shapes: Lengths, known: Mapping[str, Any]) -> Prices:
         name: [table_from(one) for one in several]
         for name, several in of_goal.get("tables", {}).items()
     }
-    lengths = {name: (axis, each) for name, (axis, each) in of_goal.get("lengths", {}).items()}
-    return Prices(goal, of_goal["elements"], of_goal["rest"], tables, lengths)
+    elements, rest = of_goal["elements"], of_goal["rest"]
+    return Prices(goal, elements, rest, tables, of_goal.get("lengths", {}))

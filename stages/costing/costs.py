@@ -140,7 +140,7 @@ def _known(
 ) -> dict[str, Any]:
     """Prices as JSON (see `stages.channels.prices`), set right by the rates of whole networks."""
     by_unit, lengths = moved_by_unit(network, graph, shape), tensor_shapes(network)
-    changing = sum(each * lengths[name][axis] for name, (axis, each) in by_unit.items())
+    changing = sum(each * lengths[name][axis] for name in by_unit for axis, each in by_unit[name])
     parameters = {name for name, _ in network.named_parameters()}
     return {
         "tables": {n: [_json(t, rates.layers) for t in ts] for n, ts in layers.tables.items()},
@@ -148,7 +148,7 @@ def _known(
             name: rates.weight + rates.layers * layers.elements.get(name, 0.0)
             for name in sorted(parameters)
         },
-        "lengths": {name: [axis, rates.moved * each] for name, (axis, each) in by_unit.items()},
+        "lengths": {n: [[axis, rates.moved * x] for axis, x in by_unit[n]] for n in by_unit},
         "rest": rates.rest + rates.moved * (moved - changing),
     }
 

@@ -28,8 +28,8 @@ def numbers_moved(network: nn.Module, shape: tuple[int, ...]) -> int:
 
 def moved_by_unit(
     network: nn.Module, graph: Graph, shape: tuple[int, ...]
-) -> dict[str, tuple[int, float]]:
-    """What each index of an axis adds to that: axis and elements, by tensor that makes a group.
+) -> dict[str, list[tuple[int, float]]]:
+    """What each index of an axis adds to that: axes and elements, by tensor that makes groups.
 
     Where groups share an axis, the mean over them.
     """
@@ -41,7 +41,10 @@ def moved_by_unit(
         part = _made_by(group)
         less = (whole - numbers_moved(smaller, shape)) / part.indices.shape[1]
         found.setdefault((part.tensor, part.axis), []).append((part.indices.size, less))
-    return {tensor: (axis, _mean(parts)) for (tensor, axis), parts in found.items()}
+    by_tensor: dict[str, list[tuple[int, float]]] = {}
+    for (tensor, axis), parts in found.items():
+        by_tensor.setdefault(tensor, []).append((axis, _mean(parts)))
+    return by_tensor
 
 
 def _made_by(group: Group) -> Slice:

@@ -35,10 +35,10 @@ def test_nothing_is_left_of_a_layer_without_a_length() -> None:
 
 def test_time_adds_up_tables_elements_lengths_and_the_rest() -> None:
     known = {"time": {"tables": {"a": [{"axes": AXES, "values": TABLE.values}] * 2},
-                      "elements": {"a": 0.5, "b": 2.0}, "lengths": {"a": [1, 7.0]},
+                      "elements": {"a": 0.5, "b": 2.0}, "lengths": {"a": [[1, 7.0], [0, 3.0]]},
                       "rest": 11.0}}  # fmt: skip
     prices = prices_of("time", {}, known)
-    expected = 2 * TABLE.at(8, 4) + 0.5 * 8 * 4 * 9 + 7 * 4 + 2 * 3 + 11
+    expected = 2 * TABLE.at(8, 4) + 0.5 * 8 * 4 * 9 + 7 * 4 + 3 * 8 + 2 * 3 + 11
     assert prices.cost({"a": (8, 4, 3, 3), "b": (3,)}) == expected
     assert table_from({"axes": AXES, "values": TABLE.values}) == TABLE
 

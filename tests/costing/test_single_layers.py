@@ -13,6 +13,7 @@ from stages.costing.grid import widths
 from stages.costing.layers import Contraction, uses_of
 from stages.costing.moved import moved_by_unit, numbers_moved
 from stages.costing.single import single_layer
+from stages.dependency.graph import MAKES, Graph, Group, Slice
 from stages.measuring.macs import macs_of
 from tests.dependency.cases import CASES, prepared, some_units
 
@@ -69,9 +70,32 @@ def test_what_is_moved_beside_adds_up_over_units(name: str) -> None:
     after = tensor_shapes(smaller)
     less = sum(
         each * (before[tensor][axis] - after[tensor][axis])
-        for tensor, (axis, each) in by_unit.items()
+        for tensor, axes in by_unit.items()
+        for axis, each in axes
     )
     assert numbers_moved(smaller, shape) == pytest.approx(numbers_moved(network, shape) - less)
+
+
+def test_a_tensor_that_makes_two_groups_along_two_axes_counts_for_both() -> None:
+    """A table of learned rows that are both counted by and added to something."""
+
+    class Table(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Parameter(torch.rand(6, 10))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            made = torch.relu(self.table)
+            return x * made.sum(0, keepdim=True).sum()
+
+    network, shape = Table(), (2, 3)
+    groups = [
+        Group(name, (Slice("table", axis, MAKES, np.arange(n)[:, None]),))
+        for name, axis, n in (("rows", 0, 6), ("columns", 1, 10))
+    ]
+    by_unit = moved_by_unit(network, Graph(tuple(groups), ()), shape)
+    assert [axis for axis, _ in by_unit["table"]] == [0, 1]
+    assert all(each > 0 for _, each in by_unit["table"])
 
 
 def test_a_network_that_makes_its_own_tensors_is_counted_too() -> None:
