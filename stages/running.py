@@ -5,6 +5,7 @@ a newer run.
 """
 
 import errno
+import gc
 import hashlib
 import os
 import signal
@@ -54,6 +55,8 @@ def run_stage(main: Callable[[], None]) -> None:
         if line is None or os.environ.get(TRACEBACK):
             raise
         sys.exit(f"error: {line}")
+    finally:
+        gc.freeze()  # else the interpreter looks through all of torch for garbage before it ends
 
 
 def lacking(error: Exception) -> str | None:

@@ -49,10 +49,14 @@ class Ran:
 
 @dataclass(frozen=True)
 class Project:
+    """A project in `folder`, whose stages are started by the `python` in another."""
+
     folder: Path
+    python: Path
 
     def call(self, *command: str, **environment: str) -> Ran:
-        env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        path = f"{self.python}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        env = {**os.environ, "PATH": path}
         # Networks this small are faster without threads that wait for each other.
         env |= {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "DVC_NO_ANALYTICS": "1"}
         env |= environment
@@ -115,7 +119,7 @@ class Project:
         return ran
 
 
-def make_project(folder: Path) -> Project:
+def make_project(folder: Path, python: Path) -> Project:
     """Copy the code, set the tiny configuration, make pictures, and commit."""
     for name in CODE:
         source = ROOT / name
@@ -124,7 +128,7 @@ def make_project(folder: Path) -> Project:
         else:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, folder / name)
-    project = Project(folder)
+    project = Project(folder, python)
     project.set(TINY | WHOLE)
     _write_pictures(folder / "data/own")
     for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["git", "add", "-f", "data/own"]):
