@@ -15,7 +15,7 @@ from stages.channels.removal import remove_channels
 from stages.dependency.graph import Graph
 from stages.exporting.onnx_file import export_onnx
 from stages.exporting.runtimes import IN_TORCH, of_onnx
-from stages.measuring.latency import channels_last, measure_latency
+from stages.measuring.latency import Latency, channels_last, measure_latency
 
 RUNS, SECONDS = 21, 6.0  # at most of each, and in all
 
@@ -31,7 +31,7 @@ def with_widths(network: nn.Module, graph: Graph, kept: Mapping[str, int]) -> nn
 def whole_times(
     networks: Sequence[nn.Module], shape: tuple[int, ...], runtime: str, device: torch.device
 ) -> list[float]:
-    """Median times of whole networks in ns, taking turns.
+    """Least times of whole networks in ns, taking turns.
 
     Raises:
         UserError: if one cannot be exported to the runtime.
@@ -41,13 +41,12 @@ def whole_times(
             str(n): open_whole(network, shape, runtime, Path(folder) / f"{n}.onnx").to(device)
             for n, network in enumerate(tqdm(networks, "export", disable=None, leave=False))
         }
-        return times_of(opened, shape)
+        return [NS_PER_MS * latency.least_ms for latency in times_of(opened, shape)]
 
 
-def times_of(opened: Mapping[str, nn.Module], shape: tuple[int, ...]) -> list[float]:
-    """Median times in ns of networks in their runtimes, taking turns."""
-    taken = measure_latency(opened, shape, RUNS, SECONDS)
-    return [NS_PER_MS * latency.median_ms for latency in taken.values()]
+def times_of(opened: Mapping[str, nn.Module], shape: tuple[int, ...]) -> list[Latency]:
+    """Times of networks in their runtimes, taking turns."""
+    return list(measure_latency(opened, shape, RUNS, SECONDS).values())
 
 
 def open_whole(network: nn.Module, shape: tuple[int, ...], runtime: str, path: Path) -> nn.Module:

@@ -17,8 +17,9 @@ LEAST, SECONDS = 5, 5.0  # turns that are always taken; no further ones after so
 
 @dataclass(frozen=True)
 class Latency:
-    """Times of a forward pass in milliseconds: median and quartiles over so many runs."""
+    """Times of a forward pass in milliseconds: median, quartiles and least over so many runs."""
 
+    least_ms: float
     median_ms: float
     low_ms: float
     high_ms: float
@@ -93,4 +94,4 @@ def _wait_for(device: torch.device) -> None:
 
 def _summed_up(taken: list[float]) -> Latency:
     low, median, high = (float(value) for value in np.quantile(taken, (0.25, 0.5, 0.75)))
-    return Latency(median, low, high, len(taken))
+    return Latency(min(taken), median, low, high, len(taken))
