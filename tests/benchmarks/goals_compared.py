@@ -19,6 +19,7 @@ from stages import artifacts
 from stages.channels.importance import Importance
 from stages.channels.removal import tensor_shapes
 from stages.channels.repair import repair_channels
+from stages.errors import UserError
 from stages.measuring.parameters import count_parameters
 from stages.settings import load_settings
 from stages.step_model import StepModel, choose_for, load_step_model, planned_prices, rank, without
@@ -70,25 +71,31 @@ def _rows(ranked: Ranked, planned: Mapping[str, Any], share: float, timing: Timi
     for label, round_to in (("parameters", 1), ("parameters, auto", planned["round_to"])):
         counted = {**planned, "goal": "parameters", "prices": {}, "round_to": round_to}
         found = _as_fast(ranked, counted, time, timing)
+        if found is None:
+            print(f"{label:<22} {share:>6.2f}: cannot be as fast")
+            continue
         left = timing.of(found[1]) / planned["initial"]
         _tell((label, share, left), ranked, planned["ridge"], *found)
 
 
 def _as_fast(
     ranked: Ranked, counted: Mapping[str, Any], time: float, timing: Timing
-) -> tuple[dict[str, Any], nn.Module]:
-    """The network of most parameters that takes no more of the dense one's time."""
+) -> tuple[dict[str, Any], nn.Module] | None:
+    """The network of most parameters that takes no more of the dense one's time, if any does."""
     prices = planned_prices(ranked.model, counted)
     low, high = 0.02, 0.9  # of the parameters, left
     initial, best = prices.cost(tensor_shapes(ranked.model.network)), None
     for _ in range(TRIES):
         left = (low + high) / 2
-        found = _chosen(ranked, counted, round(left * initial))
+        try:
+            found = _chosen(ranked, counted, round(left * initial))
+        except UserError:  # multiples do not let so much go
+            low = left
+            continue
         if timing.of(found[1]) / counted["initial"] <= time:
             low, best = left, found
         else:
             high = left
-    assert best, "not even the smallest is as fast"
     return best
 
 
