@@ -61,6 +61,23 @@ def test_a_table_holds_for_its_machine_alone(
 
 
 @pytest.mark.usefixtures("prepared")
+@pytest.mark.parametrize("kind", ["even", "explicit"])
+def test_a_bound_is_compared_in_ms_only_where_it_is_read(
+    tree: dict[str, Any], write_params: WriteParams, kind: str
+) -> None:
+    write(tree, write_params, **TIME)
+    graph.main()
+    costs.main()
+    dense_ms = artifacts.read_json(artifacts.COSTS)["predicted_ns"][0] / 1e6
+    shares = {"step1": 0.1, "step2": 0.2}
+    asked = {"target": {"time_ms": 0.8 * dense_ms}, "schedule": kind, "shares": shares}
+    write(tree, write_params, **asked)
+    schedule.main()
+    planned = artifacts.read_json(artifacts.prune_schedule("step2"))
+    assert planned["absolute"] == (kind == "even")
+
+
+@pytest.mark.usefixtures("prepared")
 def test_multiples_that_pay_give_way_to_the_goal(
     tree: dict[str, Any], write_params: WriteParams
 ) -> None:

@@ -73,23 +73,12 @@ def choose_units(
         UserError: if the limits do not let so much go.
     """
     account = _Account(shapes, prices or _count_of(shapes))
-    goal, initial, taken = account.prices.goal, account.total, list[Portion]()
-    for portion in _in_order(portions_of(graph, importance, limits), account, limits):
-        if account.total <= budget:
-            break
-        account.move(portion, -1)
-        taken.append(portion)
-    if account.total > budget:
-        raise UserError(
-            f"pruning cannot go down to {amount(goal, budget)} of {amount(goal, initial)}: "
-            f"{amount(goal, account.total)} are left with every group at its minimum; lower the "
-            "target, pruning.minimum_channels or pruning.round_to, or protect less"
-        )
-    chosen: dict[str, list[Indices]] = {}
+    taken = _take(portions_of(graph, importance, limits), account, budget, limits)
     least = taken[-1].share_before if taken and limits.scope == "local" else 0.0
     stay = _give_back(taken, account, budget, least)
     if not isinstance(limits.round_to, int):
         stay = _split(stay, account, budget, least)
+    chosen: dict[str, list[Indices]] = {}
     for portion in stay:
         chosen.setdefault(portion.group.name, []).append(portion.units)
     return {name: np.sort(np.concatenate(units)) for name, units in chosen.items()}
@@ -104,6 +93,23 @@ def smallest_reachable(
     for portion in portions_of(graph, alike, limits):
         account.move(portion, -1)
     return account.total
+
+
+def _take(portions: list[Portion], account: _Account, budget: int, limits: Limits) -> list[Portion]:
+    """Take portions until the budget is met."""
+    goal, initial, taken = account.prices.goal, account.total, list[Portion]()
+    for portion in _in_order(portions, account, limits):
+        if account.total <= budget:
+            break
+        account.move(portion, -1)
+        taken.append(portion)
+    if account.total > budget:
+        raise UserError(
+            f"pruning cannot go down to {amount(goal, budget)} of {amount(goal, initial)}: "
+            f"{amount(goal, account.total)} are left with every group at its minimum; lower the "
+            "target, pruning.minimum_channels or pruning.round_to, or protect less"
+        )
+    return taken
 
 
 def _in_order(portions: list[Portion], account: _Account, limits: Limits) -> Iterator[Portion]:
@@ -146,11 +152,13 @@ def _split(stay: list[Portion], account: _Account, budget: int, least: float) ->
     for portion in stay:
         last.setdefault(portion.group.name, portion)
     for portion in last.values():
+        if portion.share_before < least:
+            continue
         for back in range(len(portion.units) - 1, 0, -1):
             part = replace(portion, units=portion.units[-back:])
-            kept = replace(portion, units=portion.units[:-back], left=portion.left + back)
             account.move(part, 1)
-            if account.total <= budget and portion.share_before >= least:
+            if account.total <= budget:
+                kept = replace(portion, units=portion.units[:-back], left=portion.left + back)
                 return [kept if one is portion else one for one in stay]
             account.move(part, -1)
     return stay

@@ -38,8 +38,7 @@ class Prices:
     def of(self, name: str, shape: tuple[int, ...]) -> float:
         """The cost of one tensor."""
         cost = self.elements.get(name, 0.0) * prod(shape)
-        if name in self.tables:
-            cost += sum(table.at(*shape[:2]) for table in self.tables[name])
+        cost += sum(table.at(*shape[:2]) for table in self.tables.get(name, ()))
         return cost + sum(each * shape[axis] for axis, each in self.lengths.get(name, ()))
 
     @property

@@ -17,12 +17,12 @@ from torch import Tensor, nn
 
 from stages import artifacts
 from stages.channels.importance import Importance
-from stages.channels.removal import tensor_shapes
 from stages.channels.repair import repair_channels
+from stages.dependency.graph import Removed
 from stages.errors import UserError
 from stages.measuring.parameters import count_parameters
 from stages.settings import load_settings
-from stages.step_model import StepModel, choose_for, load_step_model, planned_prices, rank, without
+from stages.step_model import StepModel, choose_for, load_step_model, rank, without
 from stages.tasks.task import Task, task_of
 from stages.time_budget import Timing, budget_as_measured
 from stages.training.loop import seed_everything
@@ -30,6 +30,8 @@ from stages.training.samples import drawings
 
 CPU = torch.device("cpu")
 TRIES = 7
+
+Smaller = tuple[Removed, nn.Module]  # units that are gone, and what is left
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Ranked:
     importance: Importance
     task: Task
     inputs: list[Tensor]
+    ridge: float
 
 
 def main() -> None:
@@ -54,7 +57,7 @@ def main() -> None:
     model, task = load_step_model(artifacts.DENSE_MODEL, settings.trusted), task_of(settings)
     (draw,) = drawings(1, task, f"prune {step}", settings.training)
     inputs = [batch for batch, _ in draw(planned["samples"])]
-    ranked = Ranked(model, rank(model, planned, task, draw), task, inputs)
+    ranked = Ranked(model, rank(model, planned, task, draw), task, inputs, planned["ridge"])
     timing = Timing(model.network, planned, CPU)
     print(f"seed {settings.seed}, {planned['runtime']}, dense {task.validate(model.network):.3f}")
     print(f"{'goal':<22} {'share':>6} {'time left':>9} {'parameters left':>15} {'quality':>8}")
@@ -67,7 +70,7 @@ def _rows(ranked: Ranked, planned: Mapping[str, Any], share: float, timing: Timi
     asked = budget_as_measured(ranked.model, ranked.importance, planned, budget, timing)
     by_time = _chosen(ranked, planned, asked)
     time = timing.of(by_time[1]) / planned["initial"]
-    _tell(("time", share, time), ranked, planned["ridge"], *by_time)
+    _tell("time", share, time, ranked, by_time)
     for label, round_to in (("parameters", 1), ("parameters, auto", planned["round_to"])):
         counted = {**planned, "goal": "parameters", "prices": {}, "round_to": round_to}
         found = _as_fast(ranked, counted, time, timing)
@@ -75,20 +78,19 @@ def _rows(ranked: Ranked, planned: Mapping[str, Any], share: float, timing: Timi
             print(f"{label:<22} {share:>6.2f}: cannot be as fast")
             continue
         left = timing.of(found[1]) / planned["initial"]
-        _tell((label, share, left), ranked, planned["ridge"], *found)
+        _tell(label, share, left, ranked, found)
 
 
 def _as_fast(
     ranked: Ranked, counted: Mapping[str, Any], time: float, timing: Timing
-) -> tuple[dict[str, Any], nn.Module] | None:
+) -> Smaller | None:
     """The network of most parameters that takes no more of the dense one's time, if any does."""
-    prices = planned_prices(ranked.model, counted)
+    parameters, best = count_parameters(ranked.model.network), None
     low, high = 0.02, 0.9  # of the parameters, left
-    initial, best = prices.cost(tensor_shapes(ranked.model.network)), None
     for _ in range(TRIES):
         left = (low + high) / 2
         try:
-            found = _chosen(ranked, counted, round(left * initial))
+            found = _chosen(ranked, counted, round(left * parameters))
         except UserError:  # multiples do not let so much go
             low = left
             continue
@@ -99,24 +101,16 @@ def _as_fast(
     return best
 
 
-def _chosen(
-    ranked: Ranked, planned: Mapping[str, Any], budget: int
-) -> tuple[dict[str, Any], nn.Module]:
+def _chosen(ranked: Ranked, planned: Mapping[str, Any], budget: int) -> Smaller:
     chosen = choose_for(ranked.model, ranked.importance, planned, budget)
     return chosen, without(ranked.model, chosen)
 
 
-def _tell(
-    row: tuple[str, float, float],
-    ranked: Ranked,
-    ridge: float,
-    chosen: dict[str, Any],
-    left: nn.Module,
-) -> None:
-    dense = ranked.model
+def _tell(label: str, share: float, time: float, ranked: Ranked, found: Smaller) -> None:
+    dense, (chosen, left) = ranked.model, found
     part = count_parameters(left) / count_parameters(dense.network)
-    repair_channels(left, dense.network, dense.graph, chosen, ranked.inputs, ridge)
-    (label, share, time), quality = row, ranked.task.validate(left)
+    repair_channels(left, dense.network, dense.graph, chosen, ranked.inputs, ranked.ridge)
+    quality = ranked.task.validate(left)
     print(f"{label:<22} {share:>6.2f} {time:>9.3f} {part:>15.3f} {quality:>8.3f}", flush=True)
 
 

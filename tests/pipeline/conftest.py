@@ -11,7 +11,7 @@ from tests.pipeline.project import Project, make_project
 
 @pytest.fixture(scope="session")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of a `python` that starts stages at once."""
+    """The folder of a `python` and a `dvc` that start at once."""
     folder = tmp_path_factory.mktemp("python")
     process = warm.start(folder)
     yield folder

@@ -49,7 +49,7 @@ class Ran:
 
 @dataclass(frozen=True)
 class Project:
-    """A project in `folder`, whose stages are started by the `python` in another."""
+    """A project in `folder`, and the folder of the `python` and the `dvc` that it is run with."""
 
     folder: Path
     python: Path

@@ -29,9 +29,8 @@ from typing import Any
 THREADS = "1"  # of OpenMP: read when torch is imported, so it is the same for all forks
 IMPORTED = (
     "accelerate", "cv2", "dvc.cli.parser", "dvc.commands.repro", "dvc.repo.experiments",
-    "dvc.repo.reproduce", "dvc.stage.run", "matplotlib.pyplot", "mlflow", "numpy", "onnx", "pandas",
-    "pydantic", "safetensors.torch", "scipy.optimize", "seaborn", "skimage.metrics", "torch",
-    "torchvision", "yaml",
+    "dvc.repo.reproduce", "dvc.stage.run", "mlflow", "onnx", "safetensors.torch", "scipy.optimize",
+    "seaborn", "skimage.metrics", "torchvision",
 )  # fmt: skip
 CLIENT = """#!{python} -SEs
 import json, os, socket, sys
@@ -56,8 +55,8 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "OMP_NUM_THREADS": THREADS, "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "tests.pipeline.warm", str(address)]
     process = subprocess.Popen(command, cwd=Path(__file__).parents[2], env=environment)
+    text = CLIENT.format(python=sys.executable, threads=THREADS, address=address)
     for name in ("python", "dvc"):
-        text = CLIENT.format(python=sys.executable, threads=THREADS, address=address)
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
     while not address.exists():
